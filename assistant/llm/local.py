@@ -1,0 +1,211 @@
+"""A language model in this process: transformers, with a LoRA adapter merged in by peft."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from assistant.llm.protocol import LLMError, until_stop
+
+# Below this many allowed tokens, multiplying their rows of the output layer alone is cheaper
+# than the whole layer (262,144 rows in the embedded model, most of its cost per token).
+SLICED_OUTPUT = 32_768
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """`auto` is CUDA when there, else the CPU; anything else is a torch device name."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.device(wanted)
+    except RuntimeError as error:
+        raise LLMError(f"device {wanted!r} is not one that torch knows: {error}") from error
+
+
+class LocalLLM:
+    """Greedy decoding with a prefix cache and, for JSON, a grammar that masks the output layer.
+
+    Args:
+        model: a directory or hub id of a causal language model.
+        adapter: a directory with LoRA weights made for that model, or None.
+        device: `auto`, `cpu`, `cuda`, ...; on CUDA the weights are bfloat16, on the CPU float32.
+
+    One request decodes at a time; others wait their turn.
+    """
+
+    def __init__(self, model: str | Path, adapter: Path | None = None, device: str = "auto") -> None:
+        self.name = str(model)
+        self._device = pick_device(device)
+        dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(model)
+            network = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, attn_implementation="sdpa")
+        except (OSError, ValueError) as error:
+            raise LLMError(f"cannot load the language model {str(model)!r}: {error}") from error
+        if adapter is not None:
+            network = _merge(network, adapter)
+        self._network = network.to(self._device).eval()
+        self._output = self._network.get_output_embeddings().weight  # (vocabulary, hidden)
+        self._eos = _eos_ids(self._network)
+        self._grammars: _Grammars | None = None
+        self._cached_ids: list[int] = []
+        self._cache = DynamicCache()
+        self._lock = threading.Lock()
+
+    def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
+        return "".join(self.stream(prompt, max_tokens=max_tokens, stop=stop))
+
+    def stream(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> Iterator[str]:
+        return until_stop(self._pieces(self._ids(prompt), max_tokens), stop)
+
+    def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
+        if self._grammars is None:
+            self._grammars = _Grammars(self._tokenizer, self._output.shape[0])
+        matcher = self._grammars.matcher(schema)
+        ids = self._ids(prompt)
+        answer: list[int] = []
+        with self._lock:
+            while not matcher.is_stopped():
+                if len(answer) >= max_tokens:
+                    raise LLMError(f"the JSON answer did not end within {max_tokens} tokens")
+                forced = matcher.compute_ff_tokens()
+                step = forced or [self._next(ids + answer, matcher.allowed())]
+                matcher.consume(step)
+                answer += step
+        text = self._tokenizer.decode([i for i in answer if i not in self._eos])
+        return json.loads(text)
+
+    def count(self, text: str) -> int:
+        """How many tokens `text` is."""
+        return len(self._ids(text)) - 1
+
+    def _ids(self, prompt: str) -> list[int]:
+        ids: list[int] = self._tokenizer(prompt)["input_ids"]
+        return ids
+
+    def _pieces(self, ids: list[int], max_tokens: int) -> Iterator[str]:
+        """Decode text piece by piece; a piece ends where the bytes form whole characters."""
+        answer: list[int] = []
+        shown = ""
+        with self._lock:
+            for _ in range(max_tokens):
+                token = self._next(ids + answer, None)
+                if token in self._eos:
+                    break
+                answer.append(token)
+                text = self._tokenizer.decode(answer)
+                if not text.endswith("\ufffd") and len(text) > len(shown):
+                    yield text[len(shown) :]
+                    shown = text
+
+    @torch.inference_mode()
+    def _next(self, ids: list[int], allowed: np.ndarray[Any, Any] | None) -> int:
+        """The likeliest token after `ids`, among the `allowed` ones (sorted ids) if given."""
+        hidden = self._hidden(ids)  # (hidden,)
+        if allowed is None:
+            return int(torch.argmax(self._output @ hidden))
+        if len(allowed) == 1:
+            return int(allowed[0])
+        rows = torch.from_numpy(allowed).to(self._device)
+        if len(allowed) <= SLICED_OUTPUT:
+            return int(allowed[int(torch.argmax(self._output[rows] @ hidden))])
+        return int(allowed[int(torch.argmax((self._output @ hidden)[rows]))])
+
+    def _hidden(self, ids: list[int]) -> torch.Tensor:
+        """The last hidden state after `ids`, computing only what the cache does not hold."""
+        known = _common_prefix(self._cached_ids, ids[:-1])
+        if known < len(self._cached_ids):
+            self._cache.crop(known - len(self._cached_ids))  # a negative length is cut off the end
+        new = torch.tensor([ids[known:]], device=self._device)  # (1, T)
+        # Forget first: if the forward pass is interrupted, the cache no longer matches.
+        self._cached_ids = []
+        try:
+            states = self._network.base_model(new, past_key_values=self._cache, use_cache=True)
+        except BaseException:
+            self._cache = DynamicCache()
+            raise
+        self._cached_ids = list(ids)
+        hidden: torch.Tensor = states.last_hidden_state[0, -1]
+        return hidden
+
+
+class _Grammars:
+    """Compiles JSON schemas to token masks with llguidance."""
+
+    def __init__(self, tokenizer: Any, vocabulary: int) -> None:
+        import llguidance.hf
+
+        self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary)
+
+    def matcher(self, schema: Mapping[str, Any]) -> "_Matcher":
+        from llguidance import LLMatcher
+
+        # Flexible white space off: a small model runs away in it.
+        grammar = LLMatcher.grammar_from_json_schema(
+            dict(schema), overrides={"whitespace_flexible": False}
+        )
+        return _Matcher(LLMatcher(self._tokenizer, grammar), self._tokenizer.vocab_size)
+
+
+class _Matcher:
+    """One answer's way through its grammar."""
+
+    def __init__(self, matcher: Any, vocabulary: int) -> None:
+        self._matcher = matcher
+        self._mask = np.zeros((1, (vocabulary + 31) // 32), dtype=np.int32)
+        self._vocabulary = vocabulary
+        self._check()
+
+    def is_stopped(self) -> bool:
+        self._check()
+        return bool(self._matcher.is_stopped())
+
+    def compute_ff_tokens(self) -> list[int]:
+        return list(self._matcher.compute_ff_tokens())
+
+    def allowed(self) -> np.ndarray[Any, Any]:
+        """Sorted ids of the tokens that may come next."""
+        from llguidance.numpy import fill_next_token_bitmask
+
+        fill_next_token_bitmask(self._matcher, self._mask)
+        bits = np.unpackbits(self._mask.view(np.uint8), bitorder="little")
+        return np.flatnonzero(bits[: self._vocabulary])
+
+    def consume(self, tokens: list[int]) -> None:
+        self._matcher.consume_tokens(tokens)
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise LLMError(f"the schema cannot be decoded: {self._matcher.get_error()}")
+
+
+def _merge(network: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(network, adapter).merge_and_unload()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise LLMError(f"adapter {adapter} does not fit the base model: {error}") from error
+
+
+def _eos_ids(network: Any) -> frozenset[int]:
+    eos = network.generation_config.eos_token_id
+    return frozenset(eos if isinstance(eos, list) else [eos])
+
+
+def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    for at, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return at
+    return min(len(a), len(b))
+
+
+def describe_device() -> str:
+    """The device that `auto` picks, in words."""
+    name: Callable[[], str] = torch.cuda.get_device_name
+    return f"cuda ({name()})" if torch.cuda.is_available() else f"cpu ({torch.get_num_threads()} threads)"

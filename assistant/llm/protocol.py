@@ -1,0 +1,47 @@
+"""What the assistant asks of a language model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+
+class LLMError(Exception):
+    """The model could not answer: away, out of time, or its answer was cut off."""
+
+
+class LLM(Protocol):
+    """A text model that decodes greedily, so that equal prompts give equal answers.
+
+    Every method raises `LLMError` when the model is away or an answer cannot be completed.
+    """
+
+    name: str
+
+    def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
+        """The continuation of `prompt`, without the stop string that ended it."""
+        ...
+
+    def stream(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> Iterator[str]:
+        """The same continuation in pieces, as soon as each is known."""
+        ...
+
+    def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
+        """A JSON value that satisfies `schema`; the decoder can produce nothing else."""
+        ...
+
+
+def until_stop(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
+    """Pass pieces on until a stop string appears, holding back what may still become one."""
+    pending = ""
+    for piece in pieces:
+        pending += piece
+        cut = min((at for s in stop if (at := pending.find(s)) >= 0), default=-1)
+        if cut >= 0:
+            if pending[:cut]:
+                yield pending[:cut]
+            return
+        held = max((n for s in stop for n in range(1, len(s)) if pending.endswith(s[:n])), default=0)
+        if len(pending) > held:
+            yield pending[: len(pending) - held]
+            pending = pending[len(pending) - held :]
+    if pending:
+        yield pending

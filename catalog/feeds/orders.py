@@ -1,0 +1,62 @@
+"""Orders and other events as a plain CSV file with a column map."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from catalog.feeds.source import BadValue, FeedOptions, Reject, clean, csv_rows, instant, open_text
+from catalog.feeds.table import resolve_columns
+from catalog.types import Interaction, InteractionKind
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "shopper": ("shopper", "shopper_id", "user", "user_id", "customer", "customer_id", "customerid", "用户"),
+    "product": ("product", "product_id", "item", "item_id", "sku", "stockcode", "商品编号"),
+    "time": ("time", "timestamp", "date", "created_at", "invoicedate", "时间"),
+    "kind": ("kind", "event", "event_type", "类型"),
+    "quantity": ("quantity", "count", "value", "数量"),
+}
+KINDS = get_args(InteractionKind)
+
+
+def read(path: Path, options: FeedOptions) -> Iterator[Interaction | Reject]:
+    """An interaction a row, a purchase where no kind is named.
+
+    A row with a quantity of 0 or less is a return or a cancellation and is rejected as such.
+    """
+    names: dict[str, str] | None = None
+    with open_text(path, options.encoding) as text:
+        for number, row in csv_rows(text, "\t" if ".tsv" in path.suffixes else ","):
+            try:
+                names = names if names is not None else resolve_columns(row, COLUMNS, options, path)
+                yield _interaction(row, names)
+            except BadValue as error:
+                yield Reject(str(path), number, error.column, error.reason, row)
+
+
+def _interaction(row: Mapping[str, str], names: Mapping[str, str]) -> Interaction:
+    def required(field: str) -> str:
+        text = clean(row.get(names.get(field, ""), ""))
+        if not text:
+            raise BadValue(names.get(field, field), "missing")
+        return text
+
+    time = instant(required("time"), names["time"])
+    kind: Any = clean(row.get(names.get("kind", ""), "")) or "purchase"
+    if kind not in KINDS:
+        raise BadValue(names.get("kind", "kind"), f"{kind!r} is not one of {', '.join(KINDS)}")
+    shopper = required("shopper").removesuffix(".0")  # spreadsheets make numbers of ids
+    assert time is not None
+    return Interaction(shopper, required("product"), kind, time, _value(row, names))
+
+
+def _value(row: Mapping[str, str], names: Mapping[str, str]) -> float:
+    text = clean(row.get(names.get("quantity", ""), ""))
+    if not text:
+        return 1.0
+    try:
+        number = float(text)
+    except ValueError:
+        raise BadValue(names["quantity"], f"{text!r} is not a number") from None
+    if not 0 < number < 1e9:
+        raise BadValue(names["quantity"], f"{text} is not positive: a return or a cancellation")
+    return number

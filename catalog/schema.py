@@ -1,0 +1,245 @@
+"""The tables, for SQLite and PostgreSQL. Migrations stand in `catalog/migrations`."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import numpy as np
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+MONEY_DIGITS = 3  # some currencies have three decimals
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact decimal kept as whole thousandths, since SQLite would keep a float."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Any) -> int | None:
+        return None if value is None else int(value.scaleb(MONEY_DIGITS).to_integral_value())
+
+    def process_result_value(self, value: Any, dialect: Any) -> Decimal | None:
+        if value is None:
+            return None
+        exact = Decimal(value).scaleb(-MONEY_DIGITS)
+        return exact.quantize(Decimal("0.01")) if value % 10 == 0 else exact
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC instant; SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Vector(TypeDecorator[np.ndarray[Any, Any]]):
+    """A float16 vector as bytes."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> bytes | None:
+        return None if value is None else np.asarray(value, dtype=np.float16).tobytes()
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else np.frombuffer(value, dtype=np.float16)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def _of_product() -> Mapped[int]:
+    return mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
+
+
+class ProductRow(Base):
+    __tablename__ = "products"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    external_id: Mapped[str] = mapped_column(String(200), unique=True)
+    content_hash: Mapped[str] = mapped_column(String(64))  # of the whole product
+    vector_hash: Mapped[str] = mapped_column(String(64))  # of the text that is embedded
+    brand: Mapped[str] = mapped_column(String(200))
+    price: Mapped[Decimal] = mapped_column(Money, index=True)
+    currency: Mapped[str] = mapped_column(String(3))
+    rating: Mapped[float]
+    review_count: Mapped[int]
+    stock: Mapped[int]
+    image: Mapped[str] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class ProductTextRow(Base):
+    __tablename__ = "product_texts"
+    product_id: Mapped[int] = _of_product()
+    language: Mapped[str] = mapped_column(String(8), primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    category: Mapped[list[str]] = mapped_column(JSON)
+
+
+class AttributeRow(Base):
+    __tablename__ = "attributes"
+    product_id: Mapped[int] = _of_product()
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    value: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(String(8))
+
+
+class VariantRow(Base):
+    __tablename__ = "variants"
+    product_id: Mapped[int] = _of_product()
+    position: Mapped[int] = mapped_column(primary_key=True)
+    sku: Mapped[str] = mapped_column(String(200))
+    size: Mapped[str] = mapped_column(String(100))
+    size_key: Mapped[str] = mapped_column(String(100))  # canonical, compared by filters
+    color: Mapped[str] = mapped_column(String(100))
+    stock: Mapped[int]
+    price: Mapped[Decimal | None] = mapped_column(Money)
+
+
+class FacetRow(Base):
+    __tablename__ = "facets"
+    product_id: Mapped[int] = _of_product()
+    facet: Mapped[str] = mapped_column(String(20), primary_key=True)
+    value: Mapped[str] = mapped_column(String(200), primary_key=True)
+    __table_args__ = (Index(None, "facet", "value", "product_id"),)
+
+
+class ReviewRow(Base):
+    __tablename__ = "reviews"
+    product_id: Mapped[int] = _of_product()
+    position: Mapped[int] = mapped_column(primary_key=True)
+    author: Mapped[str] = mapped_column(String(200))
+    rating: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(String(8))
+    created: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class VectorRow(Base):
+    """Embeddings by what was embedded, so that equal text is never embedded twice."""
+
+    __tablename__ = "vectors"
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    vector_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    vector: Mapped[Any] = mapped_column(Vector)
+
+
+class CatalogVersionRow(Base):
+    """One row, counted up by every change of the catalog, so that caches know they are stale."""
+
+    __tablename__ = "catalog_version"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+
+
+class ShopperRow(Base):
+    __tablename__ = "shoppers"
+    id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    created: Mapped[datetime] = mapped_column(Instant)
+
+
+class InteractionRow(Base):
+    __tablename__ = "interactions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shopper_id: Mapped[str] = mapped_column(ForeignKey("shoppers.id", ondelete="CASCADE"))
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(20))
+    value: Mapped[float]
+    time: Mapped[datetime] = mapped_column(Instant)
+    # Imported orders carry no id of their own line: the same purchase twice is one.
+    __table_args__ = (
+        UniqueConstraint("shopper_id", "product_id", "kind", "time"),
+        Index(None, "product_id"),
+    )
+
+
+class ConversationRow(Base):
+    __tablename__ = "conversations"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    shopper_id: Mapped[str] = mapped_column(ForeignKey("shoppers.id", ondelete="CASCADE"), index=True)
+    created: Mapped[datetime] = mapped_column(Instant)
+
+
+class EventRow(Base):
+    """A conversation is its events: strictly numbered, only ever appended."""
+
+    __tablename__ = "events"
+    conversation_id: Mapped[str] = mapped_column(
+        ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    client_message_id: Mapped[str | None] = mapped_column(String(64))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    time: Mapped[datetime] = mapped_column(Instant)
+    __table_args__ = (UniqueConstraint("conversation_id", "client_message_id"),)
+
+
+def open_database(url: str) -> Engine:
+    """An engine on an up-to-date database, created if it is not there yet.
+
+    SQLite runs with a write-ahead log, foreign keys and a busy timeout of ten seconds.
+    """
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        if engine.url.database not in (None, "", ":memory:"):
+            Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _configure_sqlite)
+    migrate(engine)
+    return engine
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the database to `revision`, up or down."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "catalog:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        if revision == "base":
+            alembic.command.downgrade(config, revision)
+        else:
+            alembic.command.upgrade(config, revision)
+
+
+def _configure_sqlite(connection: Any, record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")

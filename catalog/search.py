@@ -1,0 +1,246 @@
+"""Query to candidates: hard filters in the database first, then two rankings, fused."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
+
+from catalog.dense import VectorIndex
+from catalog.embedding import Embedder
+from catalog.facets import FacetIndex, Vocabulary
+from catalog.lexical import LexicalIndex, matches, phrase, product_words
+from catalog.schema import FacetRow, ProductRow, VariantRow
+from catalog.store import ProductStore
+from catalog.types import Candidate, Filters, Query, Relaxation
+
+# Reciprocal rank fusion (Cormack et al., SIGIR 2009): score = sum of weight / (K + rank).
+RRF_K = 60
+LEXICAL_WEIGHT = 1.0
+DENSE_WEIGHT = 1.0
+# Cosine from which a word names a facet value (of another language, say), and how far below the
+# best a value may be to be meant as well: 双肩包 is .66 to handbag and .62 to backpack.
+NEAR_IN_MEANING = 0.65
+NEARLY_AS_NEAR = 0.06
+CACHED_FILTERS = 64
+
+
+class Search:
+    """Finds products. Threads may share one; it follows changes of the catalog by its version."""
+
+    def __init__(self, store: ProductStore, embedder: Embedder) -> None:
+        self._store = store
+        self._engine = store.engine
+        self._embedder = embedder
+        self._lexical = LexicalIndex()
+        self._version = -1
+        self._vectors: VectorIndex
+        self._facets: FacetIndex
+        self._facet_vectors: dict[str, NDArray[np.float32]] = {}
+        self._allowed: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
+        self._lock = Lock()
+
+    def search(self, query: Query) -> list[Candidate]:
+        """At most `query.k` products that satisfy every filter, best first.
+
+        Without text the order is that of rating and popularity.
+        """
+        self.refresh()
+        if not query.text.strip():
+            return self._most_liked(query)
+        vector = self._embedder.embed([query.text])[0]
+        return self.search_by_vector(query, vector)
+
+    def search_by_vector(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
+        """The same with the text already embedded, shape (D,)."""
+        self.refresh()
+        lexical, dense = self.rankings(query, vector)
+        return self._candidates(fuse(lexical, dense)[: query.k], lexical, dense)
+
+    def rankings(self, query: Query, vector: NDArray[np.float32]) -> tuple[list[int], list[int]]:
+        """The lexical and the dense list of row ids, before fusion."""
+        where = self._where(query.filters)
+        with self._engine.connect() as connection:
+            lexical = self._lexical.rank(connection, query.text, where, query.k)
+        return lexical, self._vectors.rank(vector, self._passing(where), query.k)
+
+    def count(self, filters: Filters) -> int:
+        """How many products satisfy the filters."""
+        self.refresh()
+        return len(self._passing(self._where(filters)))
+
+    def means(self, facet: str, word: str) -> frozenset[str]:
+        """The shop's own facet values that a shopper's word stands for, empty if none."""
+        self.refresh()
+        return self._facets.resolve(facet, word)
+
+    def relaxations(self, filters: Filters) -> list[Relaxation]:
+        """For filters that nothing satisfies: each limit that alone would let something through."""
+        self.refresh()
+        found = (self._relaxed(limit, words, without) for limit, words, without in _each_dropped(filters))
+        return sorted((r for r in found if r.found), key=lambda r: (r.nearest is None, -r.found))
+
+    def refresh(self) -> None:
+        """Read again what is kept in memory if the catalog has changed since."""
+        version = self._store.version()
+        with self._lock:
+            if version == self._version:
+                return
+            self._vectors = VectorIndex.load(self._engine, self._embedder.name)
+            self._facets = FacetIndex(self._store.facet_values(), Vocabulary.load(), self._similar)
+            self._allowed.clear()
+            self._version = version
+
+    # -- filters -------------------------------------------------------------------------
+
+    def _where(self, filters: Filters) -> list[ColumnElement[bool]]:
+        where: list[ColumnElement[bool]] = []
+        if filters.in_stock:
+            where.append(ProductRow.stock > 0)
+        if filters.price_min is not None:
+            where.append(ProductRow.price >= filters.price_min)
+        if filters.price_max is not None:
+            where.append(ProductRow.price <= filters.price_max)
+        if filters.rating_min is not None:
+            where.append(ProductRow.rating >= filters.rating_min)
+        where += [self._includes(f, words, filters) for f, words in filters.include.items() if words]
+        where += [not_(self._mentions(f, word)) for f, words in filters.exclude.items() for word in words]
+        return where
+
+    def _includes(self, facet: str, words: Sequence[str], filters: Filters) -> ColumnElement[bool]:
+        """One of the words holds. A word the shop has no facet value for must stand in the text."""
+        if facet == "size":
+            return _has_size([v for w in words for v in self._facets.resolve(facet, w)], filters.in_stock)
+        values = {v for word in words for v in self._facets.resolve(facet, word)}
+        unknown = [word for word in words if not self._facets.resolve(facet, word)]
+        conditions = [_has_facet(facet, values)] if values else []
+        if unknown and facet != "brand":
+            conditions += [_in_text(unknown)]
+        return or_(*conditions) if conditions else _has_facet(facet, ())
+
+    def _mentions(self, facet: str, word: str) -> ColumnElement[bool]:
+        """The product has the value or so much as names it."""
+        vocabulary = self._facets.vocabulary
+        values = self._facets.resolve(facet, word)
+        if facet == "size":
+            return _has_size(list(values), in_stock=False)
+        words = {word, *(a for v in (*values, vocabulary.canonical(facet, word)) for a in vocabulary.aliases(facet, v))}
+        # A single Chinese character in running text is no mention: 皮 stands in 调皮 too.
+        mention = _in_text([w for w in words if len(w) > 1])
+        return or_(_has_facet(facet, values), mention) if facet != "category" else _has_facet(facet, values)
+
+    def _passing(self, where: Sequence[ColumnElement[bool]]) -> NDArray[np.int64]:
+        """Row ids that satisfy `where`, ascending; recent answers are kept until a change."""
+        statement = select(ProductRow.id).where(*where).order_by(ProductRow.id)
+        name = str(statement.compile(self._engine, compile_kwargs={"literal_binds": True}))
+        with self._lock:
+            if name in self._allowed:
+                self._allowed.move_to_end(name)
+                return self._allowed[name]
+        with self._engine.connect() as connection:
+            ids = np.fromiter((row[0] for row in connection.execute(statement)), dtype=np.int64)
+        with self._lock:
+            self._allowed[name] = ids
+            while len(self._allowed) > CACHED_FILTERS:
+                self._allowed.popitem(last=False)
+        return ids
+
+    def _similar(self, word: str, values: tuple[str, ...]) -> tuple[str, ...]:
+        """The facet values nearest in meaning to `word`, if near enough."""
+        missing = [v for v in values if v not in self._facet_vectors]
+        if missing:
+            self._facet_vectors.update(zip(missing, self._embedder.embed(missing), strict=True))
+        if not values:
+            return ()
+        likeness = np.stack([self._facet_vectors[v] for v in values]) @ self._embedder.embed([word])[0]
+        least = max(NEAR_IN_MEANING, float(likeness.max()) - NEARLY_AS_NEAR)
+        return tuple(v for v, near in zip(values, likeness, strict=True) if near >= least)
+
+    # -- results -------------------------------------------------------------------------
+
+    def _candidates(
+        self, scored: Sequence[tuple[int, float]], lexical: Sequence[int], dense: Sequence[int]
+    ) -> list[Candidate]:
+        lexical_rank = {row_id: n for n, row_id in enumerate(lexical, start=1)}
+        dense_rank = {row_id: n for n, row_id in enumerate(dense, start=1)}
+        products = self._store.by_id([row_id for row_id, _ in scored])
+        return [
+            Candidate(products[row_id], lexical_rank.get(row_id), dense_rank.get(row_id), score)
+            for row_id, score in scored
+            if row_id in products
+        ]
+
+    def _most_liked(self, query: Query) -> list[Candidate]:
+        liked = ProductRow.rating * func.log(ProductRow.review_count + 2)
+        statement = (
+            select(ProductRow.id)
+            .where(*self._where(query.filters))
+            .order_by(liked.desc(), ProductRow.id)
+            .limit(query.k)
+        )
+        with self._engine.connect() as connection:
+            ids = list(connection.scalars(statement))
+        return self._candidates(fuse(ids, []), [], [])
+
+    def _relaxed(self, limit: str, words: tuple[str, ...], without: Filters) -> Relaxation:
+        where = self._where(without)
+        nearest: Any = None
+        column, best = _NEAREST.get(limit, (None, None))
+        if column is not None and best is not None:
+            with self._engine.connect() as connection:
+                nearest = connection.scalar(select(best(column)).where(*where))
+        return Relaxation(limit, words, len(self._passing(where)), nearest)
+
+
+_NEAREST: Mapping[str, tuple[Any, Any]] = {
+    "price_max": (ProductRow.price, func.min),
+    "price_min": (ProductRow.price, func.max),
+    "rating_min": (ProductRow.rating, func.max),
+}
+
+
+def fuse(lexical: Sequence[int], dense: Sequence[int]) -> list[tuple[int, float]]:
+    """Reciprocal rank fusion of two lists of ids.
+
+    >>> [i for i, _ in fuse([7, 8], [8, 9])]
+    [8, 7, 9]
+    """
+    scores: dict[int, float] = {}
+    for ranking, weight in ((lexical, LEXICAL_WEIGHT), (dense, DENSE_WEIGHT)):
+        for rank, row_id in enumerate(ranking, start=1):
+            scores[row_id] = scores.get(row_id, 0.0) + weight / (RRF_K + rank)
+    return sorted(scores.items(), key=lambda item: -item[1])
+
+
+def _has_facet(facet: str, values: Any) -> ColumnElement[bool]:
+    return exists().where(
+        FacetRow.product_id == ProductRow.id, FacetRow.facet == facet, FacetRow.value.in_(sorted(values))
+    )
+
+
+def _has_size(keys: Sequence[str], in_stock: bool) -> ColumnElement[bool]:
+    condition = and_(VariantRow.product_id == ProductRow.id, VariantRow.size_key.in_(sorted(keys)))
+    return exists().where(condition, VariantRow.stock > 0) if in_stock else exists().where(condition)
+
+
+def _in_text(words: Sequence[str]) -> ColumnElement[bool]:
+    found: Select[Any] = select(product_words.c.rowid).where(matches(phrase(words)))
+    return ProductRow.id.in_(found)
+
+
+def _each_dropped(filters: Filters) -> Iterator[tuple[str, tuple[str, ...], Filters]]:
+    """(limit, its words, the filters without it) for every limit that is set."""
+    for name in ("price_max", "price_min", "rating_min"):
+        value: Decimal | float | None = getattr(filters, name)
+        if value is not None:
+            yield name, (f"{value:f}" if isinstance(value, Decimal) else f"{value:g}",), replace(filters, **{name: None})
+    for kind in ("include", "exclude"):
+        facets: Mapping[str, tuple[str, ...]] = getattr(filters, kind)
+        for facet, words in facets.items():
+            rest = {f: w for f, w in facets.items() if f != facet}
+            yield facet if kind == "include" else f"exclude.{facet}", words, replace(filters, **{kind: rest})

@@ -1,0 +1,414 @@
+"""Products in and out of the database. Ids, rows and sessions stay in here."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from catalog.amounts import normalize_size
+from catalog.facets import Vocabulary, facet_values
+from catalog.lexical import document_words
+from catalog.schema import (
+    AttributeRow,
+    CatalogVersionRow,
+    FacetRow,
+    InteractionRow,
+    ProductRow,
+    ProductTextRow,
+    ReviewRow,
+    ShopperRow,
+    VariantRow,
+)
+from catalog.types import Attribute, Interaction, Product, ProductText, Review, Variant
+
+BATCH = 1_000
+_CHILDREN = (ProductTextRow, AttributeRow, VariantRow, FacetRow, ReviewRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many rows an import put in, changed, and found as they were."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "Written") -> "Written":
+        return Written(
+            self.added + other.added, self.updated + other.updated, self.unchanged + other.unchanged
+        )
+
+
+def embedding_texts(product: Product) -> tuple[str, ...]:
+    """What is embedded of a product, one text per language: title, kind, attributes, description."""
+    return tuple(
+        ". ".join(
+            filter(
+                None,
+                (
+                    t.title,
+                    " ".join(t.category[-1:]),
+                    ", ".join(a.value for a in product.attributes if a.language == language),
+                    t.description[:200],
+                ),
+            )
+        )
+        for language, t in sorted(product.texts.items())
+    )
+
+
+def vector_hash(texts: Sequence[str]) -> str:
+    """The key that a product's embedding is cached under."""
+    return hashlib.sha256("\x1e".join(texts).encode()).hexdigest()
+
+
+class ProductStore:
+    """Reads and writes products, shoppers and interactions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._vocabulary = Vocabulary.load()
+        self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+    # -- products in ---------------------------------------------------------------------
+
+    def upsert(self, products: Iterable[Product]) -> Written:
+        """Add new products and replace changed ones, all in one transaction."""
+        with self.engine.begin() as connection:
+            written = Written()
+            for batch in _batches(products):
+                written += self.upsert_batch(connection, batch)
+            return written
+
+    def upsert_batch(self, connection: Connection, products: Sequence[Product]) -> Written:
+        """The same for one batch inside the caller's transaction; the last of equal ids counts."""
+        batch = {p.external_id: (p, content_hash(p)) for p in products}
+        known = {
+            row.external_id: row
+            for row in connection.execute(
+                select(ProductRow.external_id, ProductRow.id, ProductRow.content_hash).where(
+                    ProductRow.external_id.in_(batch)
+                )
+            )
+        }
+        changed = {
+            e: item for e, item in batch.items() if e not in known or known[e].content_hash != item[1]
+        }
+        if changed:
+            old = [known[e].id for e in changed if e in known]
+            self._clear(connection, old)
+            self._write(connection, changed)
+            _count_up(connection)
+        updated = sum(e in known for e in changed)
+        return Written(len(changed) - updated, updated, len(batch) - len(changed))
+
+    def _clear(self, connection: Connection, ids: Sequence[int]) -> None:
+        if not ids:
+            return
+        for table in _CHILDREN:
+            connection.execute(delete(table).where(table.product_id.in_(ids)))
+        connection.execute(
+            text("DELETE FROM product_words WHERE rowid = :id"), [{"id": i} for i in ids]
+        )
+
+    def _write(self, connection: Connection, items: Mapping[str, tuple[Product, str]]) -> None:
+        rows = [_product_row(product, digest) for product, digest in items.values()]
+        statement = self._insert(ProductRow)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[ProductRow.external_id],
+                set_={name: statement.excluded[name] for name in rows[0] if name != "external_id"},
+            ),
+            rows,
+        )
+        ids = dict(
+            connection.execute(
+                select(ProductRow.external_id, ProductRow.id).where(ProductRow.external_id.in_(items))
+            )
+            .tuples()
+            .all()
+        )
+        children: dict[Any, list[dict[str, Any]]] = {table: [] for table in _CHILDREN}
+        words = []
+        for external_id, (product, _) in items.items():
+            for table, child_rows in _child_rows(product, self._vocabulary).items():
+                children[table] += [{"product_id": ids[external_id], **row} for row in child_rows]
+            words.append({"id": ids[external_id], **_words(product)})
+        for table, child_rows in children.items():
+            if child_rows:
+                connection.execute(insert(table), child_rows)
+        connection.execute(text(self._insert_words), words)
+
+    @property
+    def _insert_words(self) -> str:
+        if self.engine.dialect.name == "sqlite":
+            return "INSERT INTO product_words (rowid, title, body) VALUES (:id, :title, :body)"
+        return (
+            "INSERT INTO product_words (rowid, words) VALUES (:id, "
+            "setweight(to_tsvector('simple', :title), 'A') || to_tsvector('simple', :body))"
+        )
+
+    # -- products out --------------------------------------------------------------------
+
+    def version(self) -> int:
+        """A number that grows with every change of the catalog."""
+        with self.engine.connect() as connection:
+            return connection.scalar(select(CatalogVersionRow.version)) or 0
+
+    def count(self) -> int:
+        """How many products there are, in stock or not."""
+        with self.engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(ProductRow)) or 0
+
+    def by_id(self, ids: Sequence[int], reviews: bool = False) -> dict[int, Product]:
+        """Products by row id; reviews are left out unless asked for."""
+        if not ids:
+            return {}
+        with self.engine.connect() as connection:
+            rows = {
+                r.id: r for r in connection.execute(select(ProductRow.__table__).where(ProductRow.id.in_(ids)))
+            }
+            children = {
+                table: _by_product(connection, table, ids)
+                for table in (ProductTextRow, AttributeRow, VariantRow, *([ReviewRow] if reviews else []))
+            }
+        return {i: _product(rows[i], children) for i in ids if i in rows}
+
+    def get(self, external_id: str, reviews: bool = False) -> Product | None:
+        """One product by the shop's own id."""
+        with self.engine.connect() as connection:
+            row_id = connection.scalar(
+                select(ProductRow.id).where(ProductRow.external_id == external_id)
+            )
+        return self.by_id([row_id], reviews)[row_id] if row_id is not None else None
+
+    def all(self, reviews: bool = False) -> Iterator[Product]:
+        """Every product, in bounded memory."""
+        last = 0
+        while ids := self._ids_after(last):
+            yield from self.by_id(ids, reviews).values()
+            last = ids[-1]
+
+    def _ids_after(self, last: int) -> list[int]:
+        with self.engine.connect() as connection:
+            return list(
+                connection.scalars(
+                    select(ProductRow.id).where(ProductRow.id > last).order_by(ProductRow.id).limit(BATCH)
+                )
+            )
+
+    def facet_values(self) -> dict[str, frozenset[str]]:
+        """Facet -> the canonical values that some product has."""
+        with self.engine.connect() as connection:
+            pairs = connection.execute(
+                select(FacetRow.facet, FacetRow.value).distinct().order_by(FacetRow.facet)
+            ).all()
+        return {
+            facet: frozenset(p.value for p in group) for facet, group in groupby(pairs, attrgetter("facet"))
+        }
+
+    def brands(self) -> frozenset[str]:
+        """Brand names as the feeds write them."""
+        with self.engine.connect() as connection:
+            return frozenset(connection.scalars(select(ProductRow.brand).distinct())) - {""}
+
+    # -- shoppers ------------------------------------------------------------------------
+
+    def add_interactions(self, connection: Connection, interactions: Sequence[Interaction]) -> list[Interaction]:
+        """Write interactions, each once; return those whose product the catalog lacks."""
+        ids = dict(
+            connection.execute(
+                select(ProductRow.external_id, ProductRow.id).where(
+                    ProductRow.external_id.in_({i.product for i in interactions})
+                )
+            )
+            .tuples()
+            .all()
+        )
+        known = [i for i in interactions if i.product in ids]
+        if known:
+            now = datetime.now(UTC)
+            connection.execute(
+                self._insert(ShopperRow).on_conflict_do_nothing(),
+                [{"id": s, "created": now} for s in {i.shopper for i in known}],
+            )
+            connection.execute(
+                self._insert(InteractionRow).on_conflict_do_nothing(),
+                [
+                    {
+                        "shopper_id": i.shopper,
+                        "product_id": ids[i.product],
+                        "kind": i.kind,
+                        "value": i.value,
+                        "time": i.time,
+                    }
+                    for i in known
+                ],
+            )
+        return [i for i in interactions if i.product not in ids]
+
+    def interact(self, interaction: Interaction) -> bool:
+        """Write one interaction; False if the catalog lacks the product."""
+        with self.engine.begin() as connection:
+            return not self.add_interactions(connection, [interaction])
+
+    def history(self, shopper: str, limit: int = 200) -> list[Interaction]:
+        """What a shopper did, latest first."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(
+                    InteractionRow.kind, InteractionRow.value, InteractionRow.time, ProductRow.external_id
+                )
+                .join(ProductRow)
+                .where(InteractionRow.shopper_id == shopper)
+                .order_by(InteractionRow.time.desc())
+                .limit(limit)
+            ).all()
+        return [Interaction(shopper, r.external_id, r.kind, r.time, r.value) for r in rows]
+
+    def by_external_id(self, external_ids: Iterable[str]) -> dict[str, Product]:
+        """Products by the shop's own ids; unknown ids are left out."""
+        wanted = set(external_ids)
+        with self.engine.connect() as connection:
+            ids = list(
+                connection.scalars(select(ProductRow.id).where(ProductRow.external_id.in_(wanted)))
+            )
+        return {p.external_id: p for p in self.by_id(ids).values()}
+
+    def set_stock(self, external_id: str, stock: int) -> None:
+        """Change a product's stock, as a sale or a delivery does."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(ProductRow)
+                .where(ProductRow.external_id == bindparam("product"))
+                .values(stock=stock, content_hash=""),
+                {"product": external_id},
+            )
+            _count_up(connection)
+
+
+def content_hash(product: Product) -> str:
+    """Changes when anything about the product does."""
+    return hashlib.sha256(
+        json.dumps(asdict(product), default=str, sort_keys=True, ensure_ascii=False).encode()
+    ).hexdigest()
+
+
+def _batches(products: Iterable[Product]) -> Iterator[list[Product]]:
+    batch: list[Product] = []
+    for product in products:
+        batch.append(product)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _count_up(connection: Connection) -> None:
+    connection.execute(update(CatalogVersionRow).values(version=literal_column("version + 1")))
+
+
+def _product_row(product: Product, digest: str) -> dict[str, Any]:
+    return {
+        "external_id": product.external_id,
+        "content_hash": digest,
+        "vector_hash": vector_hash(embedding_texts(product)),
+        "brand": product.brand,
+        "price": product.price,
+        "currency": product.currency,
+        "rating": product.rating,
+        "review_count": product.review_count,
+        "stock": product.stock,
+        "image": product.image,
+        "url": product.url,
+        "created": product.created,
+    }
+
+
+def _child_rows(product: Product, vocabulary: Vocabulary) -> dict[Any, list[dict[str, Any]]]:
+    return {
+        ProductTextRow: [
+            {"language": lang, "title": t.title, "description": t.description, "category": list(t.category)}
+            for lang, t in product.texts.items()
+        ],
+        AttributeRow: [{"position": n, **_fields(a)} for n, a in enumerate(product.attributes)],
+        VariantRow: [
+            {"position": n, "size_key": normalize_size(v.size), **_fields(v)}
+            for n, v in enumerate(product.variants)
+        ],
+        FacetRow: [{"facet": f, "value": v} for f, v in sorted(facet_values(product, vocabulary))],
+        ReviewRow: [{"position": n, **_fields(r)} for n, r in enumerate(product.reviews)],
+    }
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+def _words(product: Product) -> dict[str, str]:
+    """The words that full text search looks through."""
+    texts = product.texts.values()
+    body = [
+        product.brand,
+        *(a.value for a in product.attributes),
+        *(c for t in texts for c in t.category),
+        *(t.description for t in texts),
+    ]
+    return {
+        "title": document_words(" ".join(t.title for t in texts)),
+        "body": document_words(" ".join(body)),
+    }
+
+
+def _by_product(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    columns = table.__table__
+    rows = connection.execute(
+        select(columns).where(table.product_id.in_(ids)).order_by(*columns.primary_key.columns)
+    )
+    return {i: list(group) for i, group in groupby(rows, attrgetter("product_id"))}
+
+
+def _product(row: Row[Any], children: Mapping[Any, Mapping[int, list[Row[Any]]]]) -> Product:
+    def of(table: Any) -> list[Row[Any]]:
+        return children.get(table, {}).get(row.id, [])
+
+    return Product(
+        external_id=row.external_id,
+        price=row.price,
+        currency=row.currency,
+        texts={
+            t.language: ProductText(t.title, t.description, tuple(t.category)) for t in of(ProductTextRow)
+        },
+        brand=row.brand,
+        attributes=tuple(Attribute(a.name, a.value, a.language) for a in of(AttributeRow)),
+        variants=tuple(Variant(v.sku, v.size, v.color, v.stock, v.price) for v in of(VariantRow)),
+        reviews=tuple(
+            Review(r.author, r.rating, r.text, r.language, r.created) for r in of(ReviewRow)
+        ),
+        rating=row.rating,
+        review_count=row.review_count,
+        stock=row.stock,
+        image=row.image,
+        url=row.url,
+        created=row.created,
+    )

@@ -1,0 +1,154 @@
+"""The vocabulary of the shop: frozen values without identity in any database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+Language = Literal["en", "zh"]
+InteractionKind = Literal["view", "click", "cart", "purchase", "rating", "like", "dislike"]
+
+# Facets are the properties that a filter can ask for. Each product has any number of
+# (facet, canonical value) pairs; see `catalog.facets`.
+FACETS = ("department", "category", "brand", "color", "material", "size")
+
+
+@dataclass(frozen=True, slots=True)
+class ProductText:
+    """A product in one language. `category` runs from the department to the narrowest kind."""
+
+    title: str
+    description: str = ""
+    category: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One property of a product, as the feed words it (`language` is empty for both)."""
+
+    name: str
+    value: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One thing that can be put in a cart. `price` is None where it is the product's."""
+
+    sku: str
+    size: str = ""
+    color: str = ""
+    stock: int = 0
+    price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What one buyer wrote; `rating` is 1 to 5."""
+
+    author: str
+    rating: int
+    text: str
+    language: str = ""
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product as a feed describes it.
+
+    `price` is exact, in `currency` (ISO 4217). `rating` is 0 to 5, 0 with no `review_count`.
+    `stock` counts all variants. `created` is UTC.
+    """
+
+    external_id: str
+    price: Decimal
+    currency: str
+    texts: Mapping[str, ProductText]
+    brand: str = ""
+    attributes: tuple[Attribute, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    rating: float = 0.0
+    review_count: int = 0
+    stock: int = 0
+    image: str = ""
+    url: str = ""
+    created: datetime | None = None
+
+    def text(self, language: str) -> ProductText:
+        """The text in `language`, or in the first language that there is."""
+        return self.texts.get(language) or next(iter(self.texts.values()))
+
+    def values(self, name: str, language: str = "") -> tuple[str, ...]:
+        """Values of one attribute in `language`, with those that have no language."""
+        return tuple(
+            a.value
+            for a in self.attributes
+            if a.name == name and (not language or a.language in ("", language))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """What a shopper did with a product. `value` is a rating (1 to 5) or a quantity."""
+
+    shopper: str
+    product: str
+    kind: InteractionKind
+    time: datetime
+    value: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a product must satisfy, in the shopper's own words; every field is a hard limit.
+
+    `include` and `exclude` map a facet to words of which one must, or none may, hold.
+    Prices are in the shop's currency.
+    """
+
+    include: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+    rating_min: float | None = None
+    in_stock: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`text` ranks, `filters` decide; at most `k` candidates come back."""
+
+    text: str
+    filters: Filters = Filters()
+    k: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A product that passed every filter. Ranks start at 1, None if that list lacks it.
+
+    `score` is the fused score, higher is better, comparable within one search only.
+    """
+
+    product: Product
+    lexical_rank: int | None
+    dense_rank: int | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """A limit that would have to give for something to be found.
+
+    `limit` is `price_max`, `price_min`, `rating_min`, `color`, `exclude.material`, ...;
+    `words` is what it said; `found` products pass without it, `nearest` is the value that
+    the closest of them has (a price, a rating), None for facets.
+    """
+
+    limit: str
+    words: tuple[str, ...]
+    found: int
+    nearest: Decimal | None = None

@@ -1,0 +1,33 @@
+# make serve: the sample shop with its chat, on http://127.0.0.1:7860
+# make chat:  the same in the terminal
+# make test:  lint, types and tests
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: serve chat test check clean
+
+serve: .venv/installed
+	$(BIN)/daogou serve
+
+chat: .venv/installed
+	$(BIN)/daogou chat
+
+test: .venv/tested
+	.ci/system-packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/daogou models fetch
+	$(BIN)/pytest
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[embedded,postgres]'
+	touch $@
+
+.venv/tested: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[embedded,postgres,test]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

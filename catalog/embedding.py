@@ -1,12 +1,13 @@
 """Text to vectors: one protocol, an embedded multilingual encoder, and any sentence-transformer."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, and_, insert, select
+from sqlalchemy import Engine, and_, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.schema import ProductRow, VectorRow
 from catalog.store import ProductStore, embedding_texts
@@ -81,17 +82,25 @@ def embed_products(
     for start in range(0, len(missing), BATCH):
         batch = missing[start : start + BATCH]
         products = store.by_id([row_id for row_id, _ in batch])
-        texts = [embedding_texts(products[row_id]) for row_id, _ in batch]
-        flat = iter(embedder.embed([t for group in texts for t in group]))
-        vectors = [_unit(np.sum([next(flat) for _ in group], axis=0)[None])[0] for group in texts]
-        rows = {h: v for (_, h), v in zip(batch, vectors, strict=True)}  # equal texts share a row
-        with store.engine.begin() as connection:
-            connection.execute(
-                insert(VectorRow),
-                [{"model": embedder.name, "vector_hash": h, "vector": v} for h, v in rows.items()],
-            )
+        vectors = {h: product_vector(embedder, embedding_texts(products[row_id])) for row_id, h in batch}
+        add_vectors(store.engine, embedder.name, vectors)
         progress(start + len(batch), len(missing))
     return len(missing)
+
+
+def product_vector(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """A product's vector, shape (D,): the mean over the texts of its languages, unit length."""
+    return _unit(embedder.embed(texts).sum(axis=0, keepdims=True))[0]
+
+
+def add_vectors(engine: Engine, model: str, vectors: Mapping[str, NDArray[Any]]) -> None:
+    """Keep vectors by the hash of what was embedded; those already there stay."""
+    upsert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    with engine.begin() as connection:
+        connection.execute(
+            upsert(VectorRow).on_conflict_do_nothing(),
+            [{"model": model, "vector_hash": h, "vector": v} for h, v in vectors.items()],
+        )
 
 
 def _missing(engine: Engine, model: str) -> list[tuple[int, str]]:

@@ -50,6 +50,7 @@ _DINING_CLOSINGS = (
     ("Book a day ahead.", "请提前一天预订。"),
     ("Free to cancel until the day before.", "前一天可免费取消。"),
 )
+_SERVICES = ("restaurants", "hotels", "tours")
 _NAMES = ("Lin", "Chen", "Wang", "Mei", "Anna", "Tom", "Ravi", "Sofia", "小鱼", "阿杰", "木子", "晴天", "老李", "Kim")
 
 
@@ -138,7 +139,7 @@ def _product(rng: random.Random, external_id: str, kind: str, spec: Mapping[str,
     series = rng.choice(shop["series"])
     color = rng.choice(shop["palettes"][spec["palette"]] or [""])
     material = rng.choice(spec["materials"] or [""])
-    features = rng.sample(spec["features"], rng.randint(2, 3))
+    features = _features(rng, spec["features"])
     use = rng.choice(spec["for"])
     choice = (brand, series, color, material, features, use)
     reviews = _reviews(rng, spec)
@@ -170,12 +171,10 @@ def _text(rng: random.Random, lang: str, spec: Mapping[str, Any], choice: tuple[
     department, group = spec["in"]
     parts = [brand[at], series[at], color_word, features[0][at], material_word, kind]
     words = {"series": series[at], "type": kind, "use": use[at], "brand": brand[at]}
-    closings = _DINING_CLOSINGS if group in ("restaurants", "hotels", "tours") else _CLOSINGS
+    closings = _DINING_CLOSINGS if group in _SERVICES else _CLOSINGS
     details = (
-        f"It is {_listing([f[0] for f in features])}." if lang == "en" else f"特点：{'、'.join(f[1] for f in features)}。"
+        f"Features: {', '.join(f[0] for f in features)}." if lang == "en" else f"特点：{'、'.join(f[1] for f in features)}。"
     )
-    if group in ("restaurants", "hotels", "tours", "pantry", "drinks") and lang == "en":
-        details = f"What it offers: {', '.join(f[0] for f in features)}."
     sentences = [_OPENINGS[rng.randrange(3)][at].format(**words), details, rng.choice(closings)[at]]
     return ProductText(
         title=(" ".join(filter(None, parts)) if lang == "en" else "".join(parts)),
@@ -184,8 +183,15 @@ def _text(rng: random.Random, lang: str, spec: Mapping[str, Any], choice: tuple[
     )
 
 
-def _listing(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+def _features(rng: random.Random, features: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Two or three, of alternatives at most one."""
+    chosen: list[Sequence[str]] = []
+    barred: set[str] = set()
+    for feature in rng.sample(features, len(features)):
+        if feature[0] not in barred:
+            chosen.append(feature)
+            barred |= {other for group in vocabulary()["exclusive"] if feature[0] in group for other in group}
+    return chosen[: rng.randint(2, 3)]
 
 
 def _attributes(color: str, material: str, features: Sequence[Sequence[str]], use: Sequence[str]) -> Iterator[Attribute]:
@@ -224,7 +230,8 @@ def _price(rng: random.Random, bounds: Sequence[int]) -> Decimal:
 def _reviews(rng: random.Random, spec: Mapping[str, Any]) -> tuple[Review, ...]:
     """5 to 20 opinions around a quality of the product's own, a third of them in English."""
     quality = min(0.97, max(0.35, rng.gauss(0.8, 0.12)))
-    aspects = vocabulary()["reviews"][_ASPECTS.get(spec["in"][1], "home")] + vocabulary()["reviews"]["any"]
+    said_of = vocabulary()["reviews"]
+    aspects = said_of[_ASPECTS.get(spec["in"][1], "home")] + (said_of["any"] if spec["in"][1] not in _SERVICES else [])
     reviews = []
     for _ in range(rng.randint(5, 20)):
         at = 0 if rng.random() < 0.35 else 1

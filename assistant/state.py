@@ -1,0 +1,153 @@
+"""What a conversation has come to: a pure fold over its events."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from assistant.types import NUMBER_SLOTS, ParsedTurn
+from catalog.types import FACETS, Filters, Language, Query
+
+MOOD_MEMORY = 0.6  # share of the mood so far in the running estimate
+ABOUT = Decimal("0.25")  # "around 60" is 45 to 75
+_PRICES = ("price_min", "price_max", "price_about")
+_SEARCHES = ("find", "refine", "recommend")
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueState:
+    """Everything later turns depend on.
+
+    `slots` and `exclude` are the limits now in force; `profile` lasts longer than a search.
+    `shown` holds product ids in the order last shown, `seen` all ids shown in this search (what
+    "more" must not repeat). `mood` is a running estimate in [-1, 1].
+    """
+
+    language: Language = "en"
+    intent: str = "chitchat"
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    items: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    mood: float = 0.0
+    not_understood: int = 0
+    text: str = ""
+
+    def query(self, k: int = 200) -> Query:
+        """The search that the limits in force ask for."""
+        words = [
+            *(_words(self.slots.get(name)) for name in ("color", "material", "feature", "style", "brand")),
+            *(_words(self.slots.get(name)) for name in ("category", "occasion", "recipient")),
+        ]
+        return Query(" ".join(w for group in words for w in group), self.filters(), k)
+
+    def filters(self) -> Filters:
+        """The hard limits in force. What the shopper is allergic to is excluded without asking."""
+        exclude = {**self.exclude}
+        if allergies := _words(self.profile.get("allergies")):
+            exclude["feature"] = (*exclude.get("feature", ()), *allergies)
+        low, high = self.slots.get("price_min"), self.slots.get("price_max")
+        if about := self.slots.get("price_about"):
+            low, high = low or about * (1 - ABOUT), high or about * (1 + ABOUT)
+        rating = self.slots.get("rating_min")
+        return Filters(
+            include={f: _words(self.slots[f]) for f in FACETS if self.slots.get(f)},
+            exclude=exclude,
+            price_min=low,
+            price_max=high,
+            rating_min=float(rating) if rating is not None else None,
+        )
+
+    def wants_more(self) -> bool:
+        """Whether the last turn asked for further results of the same search."""
+        return self.intent == "refine" and bool(self.seen)
+
+
+def fold(events: Iterable[Any]) -> DialogueState:
+    """The state after `events` (anything with `kind` and `payload`)."""
+    state = DialogueState()
+    for event in events:
+        if event.kind == "message":
+            state = replace(state, text=event.payload["text"])
+        elif event.kind == "parsed":
+            state = update(state, ParsedTurn.model_validate(event.payload["frame"]))
+        elif event.kind == "answer":
+            ids = tuple(pick["product"] for pick in event.payload.get("picks", ()))
+            if ids:
+                state = replace(state, shown=ids, seen=(*state.seen, *ids))
+    return state
+
+
+def update(state: DialogueState, turn: ParsedTurn) -> DialogueState:
+    """The state after one parsed message.
+
+    A `find` of another category, and any `recommend`, start afresh and keep the profile. A `refine`
+    keeps what was said, replaces what is contradicted, and drops what is taken back. Other intents
+    leave the search as it is.
+    """
+    mood = MOOD_MEMORY * state.mood + (1 - MOOD_MEMORY) * turn.sentiment.score
+    state = replace(
+        state,
+        language=turn.language,
+        intent=turn.intent,
+        profile={**state.profile, **turn.profile},
+        items=_resolve(turn.items, state.shown),
+        mood=mood,
+        not_understood=0 if turn.understood else state.not_understood + 1,
+    )
+    if turn.intent not in _SEARCHES:
+        return state
+    changes = bool(turn.slots or turn.exclude or turn.drop)
+    if not changes and turn.intent == "refine":
+        return state  # more of the same
+    if _starts_afresh(state, turn):
+        state = replace(state, slots={}, exclude={})
+    slots = {k: v for k, v in state.slots.items() if k not in turn.drop}
+    exclude = {k: v for k, v in state.exclude.items() if k not in turn.drop}
+    if set(turn.slots) & set(_PRICES):
+        slots = {k: v for k, v in slots.items() if k not in _contradicted_prices(turn.slots)}
+    slots.update(_numbers(turn.slots))
+    for facet, words in turn.exclude.items():
+        exclude[facet] = tuple(dict.fromkeys((*exclude.get(facet, ()), *words)))
+        if facet in slots:
+            slots = {**slots, facet: tuple(w for w in _words(slots[facet]) if w not in words)}
+    for facet in turn.slots:
+        if facet in exclude:
+            exclude[facet] = tuple(w for w in exclude[facet] if w not in _words(turn.slots[facet]))
+    return replace(
+        state,
+        slots={k: v for k, v in slots.items() if v not in ((), "")},
+        exclude={k: v for k, v in exclude.items() if v},
+        seen=(),
+    )
+
+
+def _starts_afresh(state: DialogueState, turn: ParsedTurn) -> bool:
+    if turn.intent == "recommend":
+        return True
+    category = turn.slots.get("category")
+    return turn.intent == "find" and category is not None and category != state.slots.get("category")
+
+
+def _contradicted_prices(said: Mapping[str, Any]) -> set[str]:
+    """A new maximum keeps an older minimum below it; "around" replaces both."""
+    if "price_about" in said:
+        return set(_PRICES)
+    return {"price_about", *(set(_PRICES) & set(said))}
+
+
+def _numbers(slots: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: Decimal(str(v)) if k in NUMBER_SLOTS else v for k, v in slots.items()}
+
+
+def _resolve(items: Iterable[int], shown: tuple[str, ...]) -> tuple[str, ...]:
+    """Positions in what was shown, 1-based, -1 the last, to product ids."""
+    return tuple(shown[i - 1 if i > 0 else i] for i in items if 0 < abs(i) <= len(shown))
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(str(v) for v in value)

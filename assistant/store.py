@@ -1,0 +1,131 @@
+"""The event log: a conversation is its events, and nothing acknowledged is ever lost."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from catalog.schema import ConversationRow, EventRow, ShopperRow
+
+EventKind = Literal["message", "parsed", "answer", "feedback", "cart"]
+ATTEMPTS = 20  # at the next number, when several write to one conversation at once
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `seq` counts from 1 without gaps within its conversation."""
+
+    seq: int
+    kind: EventKind
+    payload: Mapping[str, Any]
+    time: datetime
+
+
+class ConversationStore:
+    """Appends to and reads from the event log."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+    def open(self, shopper: str) -> str:
+        """The shopper's latest conversation, begun if there is none."""
+        return self.latest(shopper) or self.begin(shopper)
+
+    def latest(self, shopper: str) -> str | None:
+        """The shopper's latest conversation, if any."""
+        with self._engine.connect() as connection:
+            return connection.scalar(
+                select(ConversationRow.id)
+                .where(ConversationRow.shopper_id == shopper)
+                .order_by(ConversationRow.created.desc())
+                .limit(1)
+            )
+
+    def begin(self, shopper: str) -> str:
+        """A new conversation of the shopper; its id cannot be guessed."""
+        now = datetime.now(UTC)
+        conversation = secrets.token_urlsafe(24)
+        with self._engine.begin() as connection:
+            connection.execute(self._insert(ShopperRow).on_conflict_do_nothing(), {"id": shopper, "created": now})
+            connection.execute(
+                self._insert(ConversationRow), {"id": conversation, "shopper_id": shopper, "created": now}
+            )
+        return conversation
+
+    def shopper_of(self, conversation: str) -> str:
+        """Whose conversation it is. Raises `KeyError` if there is none of that id."""
+        with self._engine.connect() as connection:
+            shopper = connection.scalar(select(ConversationRow.shopper_id).where(ConversationRow.id == conversation))
+        if shopper is None:
+            raise KeyError(f"no conversation {conversation!r}")
+        return shopper
+
+    def append(
+        self, conversation: str, kind: EventKind, payload: Mapping[str, Any], client_message_id: str | None = None
+    ) -> Event:
+        """Write one event, on disk when this returns.
+
+        The same `client_message_id` again returns the event that it wrote the first time.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                return self._append(conversation, kind, payload, client_message_id)
+            except IntegrityError:
+                if client_message_id and (known := self._by_client_id(conversation, client_message_id)):
+                    return known
+        raise RuntimeError(f"conversation {conversation!r} is written to by too many at once")
+
+    def events(self, conversation: str, after: int = 0) -> list[Event]:
+        """The events with a number above `after`, in order."""
+        statement = (
+            select(EventRow)
+            .where(EventRow.conversation_id == conversation, EventRow.seq > after)
+            .order_by(EventRow.seq)
+        )
+        with self._engine.connect() as connection:
+            return [_event(row) for row in connection.execute(statement)]
+
+    def last_seq(self, conversation: str) -> int:
+        """The number of the latest event, 0 if there is none."""
+        with self._engine.connect() as connection:
+            return (
+                connection.scalar(select(func.max(EventRow.seq)).where(EventRow.conversation_id == conversation)) or 0
+            )
+
+    def _append(
+        self, conversation: str, kind: EventKind, payload: Mapping[str, Any], client_message_id: str | None
+    ) -> Event:
+        now = datetime.now(UTC)
+        with self._engine.begin() as connection:
+            latest = select(func.max(EventRow.seq)).where(EventRow.conversation_id == conversation)
+            event = Event((connection.scalar(latest) or 0) + 1, kind, payload, now)
+            connection.execute(
+                self._insert(EventRow),
+                {
+                    "conversation_id": conversation,
+                    "seq": event.seq,
+                    "kind": kind,
+                    "client_message_id": client_message_id,
+                    "payload": dict(payload),
+                    "time": now,
+                },
+            )
+        return event
+
+    def _by_client_id(self, conversation: str, client_message_id: str) -> Event | None:
+        statement = select(EventRow).where(
+            EventRow.conversation_id == conversation, EventRow.client_message_id == client_message_id
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).first()
+        return _event(row) if row else None
+
+
+def _event(row: Any) -> Event:
+    return Event(row.seq, row.kind, row.payload, row.time)

@@ -1,0 +1,169 @@
+"""Text about picks that may only say what the catalog and the ranking say.
+
+The model writes a sentence from a pick's facts; a checker compares every number, brand and
+property in it with the record. A sentence that fails is replaced by one made from the facts.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from assistant.llm import LLM, LLMError
+from assistant.phrases import money, phrase
+from assistant.prompts import render
+from assistant.ranking.features import record_text, stands_in, wished_words
+from assistant.state import DialogueState
+from assistant.types import Contribution, Pick, Recommendation
+from catalog.facets import Vocabulary, key
+from catalog.types import Language, Product
+
+MAX_TOKENS = 48
+SHORTEST = 8  # characters; less is no advice
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER_WORDS = re.compile(r"[零一二三四五六七八九十百千万两]+(?:元|块|折|分|星|年|天|个月|小时)")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Words that name something: a sentence may only use those that its product's record has.
+
+    `brands` as the feed writes them; `properties` are attribute values of any product.
+    """
+
+    brands: frozenset[str] = frozenset()
+    properties: frozenset[str] = frozenset()
+
+
+class Explainer:
+    """Writes about picks. Without a model every sentence is made from the facts."""
+
+    def __init__(self, llm: LLM | None, shop: Shop) -> None:
+        self._llm = llm
+        self._shop = shop
+
+    def stream(self, state: DialogueState, picks: Sequence[Recommendation]) -> Iterator[str]:
+        """Numbered sentences, one per pick, each passed on when it has been checked."""
+        for number, recommendation in enumerate(picks, start=1):
+            yield f"{number}. {self._sentence(state, recommendation)}\n"
+
+    def _sentence(self, state: DialogueState, recommendation: Recommendation) -> str:
+        language, product = state.language, recommendation.product
+        written = self._written(state, recommendation)
+        name = product.text(language).title
+        if written and faithful(written, product, state, self._shop):
+            return f"{name}: {written}" if language == "en" else f"{name}：{written}"
+        return composed(recommendation, language)
+
+    def _written(self, state: DialogueState, recommendation: Recommendation) -> str:
+        if self._llm is None:
+            return ""
+        prompt = render(f"explain_{state.language}", facts=facts(recommendation, state))
+        try:
+            return self._llm.complete(prompt, max_tokens=MAX_TOKENS, stop=("\n",)).strip()
+        except LLMError:
+            return ""
+
+
+def facts(recommendation: Recommendation, state: DialogueState) -> str:
+    """What the model is told of a pick: its record in the shopper's language, wishes met, brand known."""
+    language, product = state.language, recommendation.product
+    text = product.text(language)
+    apart = "; " if language == "en" else "；"
+    parts = [text.title, *_properties(product, language)]
+    line = apart.join(dict.fromkeys(filter(None, parts)))
+    evidence = {c.feature: c.evidence for c in recommendation.contributions if c.value > 0}
+    if wishes := evidence.get("wishes"):
+        line += (". Asked for: " if language == "en" else "。顾客要：") + ", ".join(wishes)
+    if brand := evidence.get("brand"):
+        line += (". Bought before: " if language == "en" else "。买过：") + brand[0]
+    return line
+
+
+def faithful(sentence: str, product: Product, state: DialogueState, shop: Shop) -> bool:
+    """Whether every number, brand and property in the sentence stands in the record.
+
+    A sentence that is too short, in the wrong language, or cut off is not faithful either.
+    """
+    if len(sentence) < SHORTEST or not sentence.endswith((".", "!", "。", "！")):
+        return False
+    if (len(_HAN.findall(sentence)) > len(sentence) / 4) != (state.language == "zh"):
+        return False
+    record = record_text(product)
+    allowed = {*_NUMBER.findall(record), *_NUMBER.findall(f"{product.price:f} {product.rating}")}
+    if not set(_NUMBER.findall(sentence)) <= allowed or _NUMBER_WORDS.search(sentence):
+        return False
+    said = record_text_of(sentence)
+    other_brands = (part for brand in shop.brands for part in brand.split(" ") if len(part) > 1)
+    if any(stands_in(part, said) and not stands_in(part, record) for part in other_brands):
+        return False
+    vocabulary = Vocabulary.load()
+    for facet in ("color", "material", "category"):
+        named = vocabulary.mentions(facet, sentence)
+        if not all(any(stands_in(a, record) for a in vocabulary.aliases(facet, v)) for v in named):
+            return False
+    return all(stands_in(p, record) for p in shop.properties if stands_in(p, said))
+
+
+def record_text_of(sentence: str) -> str:
+    """A sentence in the form that `stands_in` searches."""
+    return f" {key(sentence)} "
+
+
+def composed(recommendation: Recommendation, language: Language) -> str:
+    """The sentence that the facts alone make."""
+    product = recommendation.product
+    name = product.text(language).title
+    properties = ("、" if language == "zh" else ", ").join(_properties(product, language)[:4])
+    reason = why(recommendation, language)
+    if language == "zh":
+        return f"{name}：{'；'.join(filter(None, (properties, reason)))}。"
+    return f"{name}: {'; '.join(filter(None, (properties, reason)))}."
+
+
+def why(recommendation: Recommendation, language: Language) -> str:
+    """One line on why this pick, from the contributions that have something to say."""
+    said = [line for c in recommendation.contributions if c.value > 0.05 and (line := _reason(c, recommendation, language))]
+    return (" · ".join(said[:3])) or phrase("why_text", language)
+
+
+def to_pick(recommendation: Recommendation, language: Language) -> Pick:
+    """A recommendation as a card shows it."""
+    return Pick(recommendation.product, why(recommendation, language))
+
+
+def about(product: Product, language: Language) -> str:
+    """What the record says of a product: properties, price, sizes and stock."""
+    sizes = [v.size for v in product.variants if v.stock > 0 and v.size]
+    known = [
+        *_properties(product, language),
+        phrase("fact_price", language, price=money(product.price, product.currency)),
+        phrase("fact_sizes", language, sizes=", ".join(sizes)) if sizes else "",
+        phrase("fact_stock", language, stock=product.stock) if product.stock else phrase("fact_sold_out", language),
+    ]
+    facts_line = ("；" if language == "zh" else "; ").join(filter(None, known))
+    return phrase("about", language, name=product.text(language).title, facts=facts_line)
+
+
+def unmet(state: DialogueState, product: Product) -> tuple[str, ...]:
+    """Wished words that the product's record does not bear out."""
+    record = record_text(product)
+    return tuple(w for w in wished_words(state.slots) if not stands_in(w, record))
+
+
+def _reason(part: Contribution, recommendation: Recommendation, language: Language) -> str:
+    product, evidence = recommendation.product, part.evidence
+    if part.feature == "wishes" and evidence:
+        return phrase("why_wishes", language, words=("、" if language == "zh" else ", ").join(evidence))
+    if part.feature == "brand" and evidence:
+        return phrase("why_brand", language, brand=evidence[0], count=evidence[1])
+    if part.feature == "rating" and product.review_count and product.rating >= 4:
+        return phrase("why_rating", language, rating=evidence[0], count=evidence[1])
+    if part.feature == "price" and evidence and part.value > 0.2:
+        return phrase("why_price", language, price=money(Decimal(evidence[0]), product.currency))
+    return ""
+
+
+def _properties(product: Product, language: Language) -> list[str]:
+    return list(dict.fromkeys(a.value for a in product.attributes if a.language in ("", language)))

@@ -1,0 +1,94 @@
+"""A language model on any OpenAI-compatible server: vLLM, transformers serve, llama.cpp and others.
+
+A LoRA adapter is chosen by the model name that the server serves it under.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from assistant.llm.protocol import LLMError, until_stop
+
+
+class ServerLLM:
+    """Chat completions with one user message, at temperature 0.
+
+    Args:
+        url: base URL of the API, ending in `/v1` or not.
+        model: the model's (or adapter's) name on that server; empty asks for the first it serves.
+        timeout: seconds until an answer is given up.
+    """
+
+    def __init__(self, url: str, model: str = "", api_key: str = "", timeout: float = 60) -> None:
+        base = url.rstrip("/")
+        self._url = base
+        self._client = httpx.Client(
+            base_url=base if base.endswith("/v1") else f"{base}/v1",
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            timeout=timeout,
+        )
+        self.name = model or self._first_model()
+
+    def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
+        text: str = self._post(self._body(prompt, max_tokens, stop))["choices"][0]["message"]["content"] or ""
+        return "".join(until_stop(iter([text]), stop))
+
+    def stream(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> Iterator[str]:
+        return until_stop(self._chunks({**self._body(prompt, max_tokens, stop), "stream": True}), stop)
+
+    def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
+        body = self._body(prompt, max_tokens, ())
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": dict(schema), "strict": True},
+        }
+        choice = self._post(body)["choices"][0]
+        try:
+            return json.loads(choice["message"]["content"])
+        except (json.JSONDecodeError, TypeError) as error:
+            reason = choice.get("finish_reason")
+            raise LLMError(f"{self._url} gave no complete JSON (finish reason {reason!r})") from error
+
+    def _first_model(self) -> str:
+        models = self._request("GET", "/models").json()["data"]
+        if not models:
+            raise LLMError(f"{self._url} serves no model")
+        return str(models[0]["id"])
+
+    def _body(self, prompt: str, max_tokens: int, stop: Sequence[str]) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.name,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": max_tokens,
+            "temperature": 0,
+        }
+        return {**body, "stop": list(stop)} if stop else body
+
+    def _post(self, body: Mapping[str, Any]) -> Any:
+        return self._request("POST", "/chat/completions", json=body).json()
+
+    def _chunks(self, body: Mapping[str, Any]) -> Iterator[str]:
+        try:
+            with self._client.stream("POST", "/chat/completions", json=body) as response:
+                self._check(response)
+                for line in response.iter_lines():
+                    if line.startswith("data: ") and line != "data: [DONE]":
+                        choices = json.loads(line[6:]).get("choices") or [{}]
+                        yield choices[0].get("delta", {}).get("content") or ""
+        except httpx.HTTPError as error:
+            raise LLMError(f"the language model server {self._url} does not answer: {error}") from error
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            response = self._client.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise LLMError(f"the language model server {self._url} does not answer: {error}") from error
+        self._check(response)
+        return response
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.is_error:
+            response.read()
+            raise LLMError(f"{self._url} answered {response.status_code}: {response.text[:300]}")

@@ -1,0 +1,29 @@
+"""What the assistant says of itself, from `phrases.yaml`, in the shopper's language."""
+
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from catalog.types import Language
+
+_SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
+
+
+def phrase(name: str, language: Language, **values: object) -> str:
+    """The phrase in the language with its `{values}` filled in; an unknown name is a `KeyError`."""
+    text: str = _phrases()[name][language]
+    return text.format(**values)
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """`¥1,299`, `$12.50`, `99 SEK`: decimals only where there are any."""
+    number = f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.2f}"
+    return f"{_SYMBOLS[currency]}{number}" if currency in _SYMBOLS else f"{number} {currency}"
+
+
+@cache
+def _phrases() -> Any:
+    return yaml.safe_load(files("assistant").joinpath("phrases.yaml").read_text("utf-8"))

@@ -21,7 +21,7 @@ from catalog.types import Language
 
 MAX_MESSAGE = 300  # characters that are read; what comes after is not parsed
 MAX_TOKENS = 400
-EXAMPLES = 8  # nearest examples shown to the model
+EXAMPLES = 10  # nearest examples shown to the model
 WORDS_IN_SPAN = 6
 CHARACTERS_IN_SPAN = 10
 MAX_SPANS = 600
@@ -164,9 +164,11 @@ def _distinct(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _entry(message: str, active: str) -> str:
-    """A message as the model sees it; its frame follows on a line of its own."""
-    # The prompt must end in a line break: after a space the model sees a token that it never met.
-    return f"Message: {message}\n{f'Active: {active}' + chr(10) if active else ''}"
+    """A message as the model sees it; its frame follows on a line of its own.
+
+    The prompt must end in a line break: after a space the model sees a token that it never met.
+    """
+    return f"Message: {message}\nActive: {active or 'nothing'}\n"
 
 
 def _with_mood(frame: str) -> str:

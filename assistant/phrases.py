@@ -12,9 +12,9 @@ from catalog.types import Language
 _SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
 
 
-def phrase(name: str, language: Language, **values: object) -> str:
-    """The phrase in the language with its `{values}` filled in; an unknown name is a `KeyError`."""
-    text: str = _phrases()[name][language]
+def phrase(key: str, language: Language, **values: object) -> str:
+    """The phrase in the language with its `{values}` filled in; an unknown key is a `KeyError`."""
+    text: str = _phrases()[key][language]
     return text.format(**values)
 
 

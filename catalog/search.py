@@ -17,7 +17,7 @@ from catalog.facets import FacetIndex, Vocabulary
 from catalog.lexical import LexicalIndex, matches, phrase, product_words
 from catalog.schema import FacetRow, ProductRow, VariantRow
 from catalog.store import ProductStore
-from catalog.types import Candidate, Filters, Query, Relaxation
+from catalog.types import FACETS, Candidate, Filters, Query, Relaxation
 
 # Reciprocal rank fusion (Cormack et al., SIGIR 2009): score = sum of weight / (K + rank).
 RRF_K = 60
@@ -126,6 +126,8 @@ class Search:
     def _mentions(self, facet: str, word: str) -> ColumnElement[bool]:
         """The product has the value or so much as names it."""
         vocabulary = self._facets.vocabulary
+        if facet not in FACETS:  # a style, a feature, an ingredient: only text can tell
+            return _in_text([word])
         values = self._facets.resolve(facet, word)
         if facet == "size":
             return _has_size(list(values), in_stock=False)

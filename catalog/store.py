@@ -231,6 +231,14 @@ class ProductStore:
         with self.engine.connect() as connection:
             return frozenset(connection.scalars(select(ProductRow.brand).distinct())) - {""}
 
+    def properties(self, limit: int) -> frozenset[str]:
+        """The commonest attribute values, at most `limit`."""
+        statement = (
+            select(AttributeRow.value).group_by(AttributeRow.value).order_by(func.count().desc()).limit(limit)
+        )
+        with self.engine.connect() as connection:
+            return frozenset(connection.scalars(statement))
+
     # -- shoppers ------------------------------------------------------------------------
 
     def add_interactions(self, connection: Connection, interactions: Sequence[Interaction]) -> list[Interaction]:

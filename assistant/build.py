@@ -1,0 +1,96 @@
+"""Settings to a working assistant; the only place where parts meet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assistant.explain import Explainer, Shop
+from assistant.llm import LLM
+from assistant.parser import Parser
+from assistant.settings import Settings
+from assistant.store import ConversationStore
+from assistant.turn import Assistant
+from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder
+from catalog.feeds.importer import import_catalog, import_history
+from catalog.feeds.source import FeedOptions
+from catalog.schema import open_database
+from catalog.search import Search
+from catalog.store import ProductStore
+
+Progress = Callable[[str], Any]
+MOST_PROPERTIES = 5_000
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a running shop consists of."""
+
+    settings: Settings
+    products: ProductStore
+    conversations: ConversationStore
+    search: Search
+    assistant: Assistant
+
+
+def open_store(settings: Settings) -> ProductStore:
+    """The catalog's database, created or migrated if need be."""
+    return ProductStore(open_database(settings.database))
+
+
+def open_search(settings: Settings, store: ProductStore, embedder: Embedder | None = None) -> Search:
+    """Search over the catalog."""
+    return Search(store, embedder or open_embedder(settings.embedding_model))
+
+
+def open_llm(settings: Settings, progress: Progress = lambda step: None) -> LLM:
+    """The language model that the settings name, made ready if it has to be."""
+    if settings.llm_url:
+        from assistant.llm.server import ServerLLM
+
+        return ServerLLM(settings.llm_url, settings.llm_model, settings.llm_api_key, settings.llm_timeout)
+    from assistant.llm import embedded
+    from assistant.llm.local import LocalLLM
+
+    model = settings.llm_model or embedded.fetch(settings.cache_dir, progress)
+    adapter = Path(settings.llm_adapter) if settings.llm_adapter else None
+    return LocalLLM(model, adapter, settings.device)
+
+
+def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM | None = None) -> Parts:
+    """Open the database, load the models and put the parts together.
+
+    An empty catalog gets the sample shop; products without a vector are embedded.
+    """
+    store = open_store(settings)
+    embedder = open_embedder(settings.embedding_model)
+    if not store.count():
+        progress("loading the sample shop")
+        load_sample(store, settings.data_dir)
+    if embed_products(store, embedder, lambda done, total: progress(f"embedding products, {done} of {total}")):
+        progress("products embedded")
+    progress("loading the language model")
+    model = llm or open_llm(settings, progress)
+    conversations = ConversationStore(store.engine)
+    search = open_search(settings, store, embedder)
+    explainer = Explainer(model if settings.explain else None, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
+    assistant = Assistant(
+        Parser(model, embedder), search, explainer, store, conversations, settings.picks, settings.support_contact
+    )
+    return Parts(settings, store, conversations, search, assistant)
+
+
+def load_sample(store: ProductStore, data_dir: Path) -> None:
+    """The sample shop: products, reviews, pictures, vectors and 300 shoppers' histories."""
+    from catalog.sample.pictures import write_pictures
+
+    with as_file(files("catalog.sample")) as sample:
+        import_catalog(store, sample / "products.jsonl.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl")
+        import_history(store, sample / "history.csv.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl")
+        saved = np.load(sample / "vectors.npz")
+        vectors = dict(zip(saved["hashes"].tolist(), saved["vectors"], strict=True))
+    add_vectors(store.engine, EMBEDDED, vectors)
+    write_pictures(list(store.all()), data_dir)

@@ -1,0 +1,285 @@
+"""One turn: hear a message, understand it, search, rank, explain."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Protocol
+
+from assistant.explain import Explainer, about, to_pick
+from assistant.handoff import handoff_reason
+from assistant.phrases import money, phrase
+from assistant.profile import Portrait, portrait
+from assistant.ranking.blend import rank
+from assistant.state import DialogueState, fold, update
+from assistant.store import ConversationStore, Event
+from assistant.types import ParsedTurn, Pick, Recommendation, Reply
+from catalog.search import Search
+from catalog.store import ProductStore
+from catalog.types import Interaction, InteractionKind, Language, Product, Query, Relaxation
+
+CANDIDATES = 200
+GOOD_MOOD = 0.3
+
+
+class Parser(Protocol):
+    """Message and state to frame; see `assistant.parser.Parser`."""
+
+    def parse(self, text: str, state: DialogueState) -> ParsedTurn: ...
+
+
+@dataclass
+class Clock:
+    """Milliseconds since the turn began, by stage."""
+
+    start: float = field(default_factory=perf_counter)
+    times: dict[str, float] = field(default_factory=dict)
+
+    def mark(self, stage: str) -> None:
+        self.times[stage] = round((perf_counter() - self.start) * 1000, 1)
+
+
+class Assistant:
+    """Holds conversations. `picks` products are shown per answer."""
+
+    def __init__(
+        self,
+        parser: Parser,
+        search: Search,
+        explainer: Explainer,
+        products: ProductStore,
+        conversations: ConversationStore,
+        picks: int = 3,
+        support_contact: str = "",
+    ) -> None:
+        self._parser = parser
+        self._search = search
+        self._explainer = explainer
+        self._products = products
+        self._conversations = conversations
+        self._picks = picks
+        self._support_contact = support_contact
+
+    def hear(self, conversation: str, text: str, client_message_id: str | None = None) -> Event:
+        """Write a shopper's message down, durable before anything can fail, once per client id."""
+        return self._conversations.append(
+            conversation, "message", {"role": "shopper", "text": text}, client_message_id
+        )
+
+    def answer(self, conversation: str) -> Iterator[Reply]:
+        """Answer the latest message: replies that grow, cards first, the last one `done` and stored.
+
+        Nothing is yielded if the latest message has its answer already.
+        """
+        events = self._conversations.events(conversation)
+        if not (text := unanswered(events)):
+            return
+        clock = Clock()
+        before = fold(events)
+        parsed = self._parser.parse(text, before)
+        clock.mark("parse")
+        self._conversations.append(conversation, "parsed", {"frame": _storable(parsed)})
+        state = replace(update(before, parsed), text=text)
+        shopper = self._conversations.shopper_of(conversation)
+        reply = Reply(state.language)
+        for reply in self._respond(state, shopper, clock):
+            yield reply
+        clock.mark("text")
+        final = replace(reply, done=True, timings=dict(clock.times))
+        self._conversations.append(conversation, "answer", to_payload(final, handoff_reason(state)))
+        yield final
+
+    def interact(self, conversation: str, product: str, kind: InteractionKind) -> bool:
+        """Note what the shopper did with a product; False if there is no such product."""
+        shopper = self._conversations.shopper_of(conversation)
+        if not self._products.interact(Interaction(shopper, product, kind, datetime.now(UTC))):
+            return False
+        self._conversations.append(conversation, "cart" if kind == "cart" else "feedback", {"product": product, "kind": kind})
+        return True
+
+    def recommend(self, shopper: str, query: Query, language: Language, k: int) -> list[Recommendation]:
+        """Ranked products for a shopper outside of any conversation."""
+        return rank(self._search.search(query), DialogueState(language=language), self.portrait(shopper))[:k]
+
+    def portrait(self, shopper: str) -> Portrait:
+        """What the shop knows of the shopper from history."""
+        history = self._products.history(shopper)
+        return portrait(history, self._products.by_external_id(i.product for i in history))
+
+    # -- what each intent gets -----------------------------------------------------------
+
+    def _respond(self, state: DialogueState, shopper: str, clock: Clock) -> Iterator[Reply]:
+        if handoff_reason(state):
+            yield self._person(state)
+        elif state.intent in ("find", "refine", "recommend"):
+            yield from self._find(state, shopper, clock)
+        elif state.intent == "cart":
+            yield self._cart(state, shopper)
+        elif state.intent in ("ask", "compare"):
+            yield self._ask(state)
+        elif state.intent == "feedback":
+            yield self._feedback(state, shopper)
+        else:
+            yield self._small_talk(state)
+
+    def _find(self, state: DialogueState, shopper: str, clock: Clock) -> Iterator[Reply]:
+        taste = self.portrait(shopper)
+        query = state.query(CANDIDATES)
+        open_request = not query.text and not query.filters.include
+        if open_request and not taste.kinds:
+            yield self._ask_department(state)
+            return
+        if open_request:
+            query = replace(query, text=" ".join(list(taste.kinds)[:2]))
+        candidates = self._search.search(query)
+        clock.mark("search")
+        ranked = [r for r in rank(candidates, state, taste) if r.product.external_id not in state.seen]
+        clock.mark("rank")
+        if not ranked:
+            yield self._no_more(state) if candidates else self._nothing(state, query)
+            return
+        opening = "more" if state.wants_more() else "found_for_you" if open_request else "found"
+        yield from self._explained(state, ranked[: self._picks], opening, clock)
+
+    def _explained(
+        self, state: DialogueState, ranked: Sequence[Recommendation], opening: str, clock: Clock
+    ) -> Iterator[Reply]:
+        language = state.language
+        picks = tuple(to_pick(r, language) for r in ranked)
+        quick = tuple(phrase(q, language) for q in ("quick_cheaper", "quick_more", "quick_rated"))
+        reply = Reply(language, phrase(opening, language), picks, quick)
+        clock.mark("first_card")
+        yield reply
+        for piece in self._explainer.stream(state, ranked):
+            reply = replace(reply, text=f"{reply.text}\n{piece.rstrip()}")
+            yield reply
+
+    def _nothing(self, state: DialogueState, query: Query) -> Reply:
+        """Nothing fits: which limit would have to give, by how much, and an offer to take."""
+        language = state.language
+        ways = self._search.relaxations(query.filters)[:2]
+        currency = self._currency()
+        lines = [phrase("nothing", language), *(_relaxation_line(way, language, currency) for way in ways)]
+        offers = tuple(
+            phrase("quick_budget", language, amount=f"{way.nearest:f}".removesuffix(".00"))
+            for way in ways
+            if way.limit == "price_max" and way.nearest is not None
+        )
+        return Reply(language, " ".join(lines) if language == "en" else "".join(lines), quick_replies=offers)
+
+    def _no_more(self, state: DialogueState) -> Reply:
+        return Reply(state.language, phrase("no_more", state.language))
+
+    def _ask_department(self, state: DialogueState) -> Reply:
+        chinese = state.language == "zh"
+        names = self._products.facet_values().get("department", frozenset())
+        mine = sorted(n for n in names if any("\u4e00" <= c <= "\u9fff" for c in n) == chinese)
+        return Reply(state.language, phrase("ask_department", state.language), quick_replies=tuple(mine or sorted(names))[:6])
+
+    def _ask(self, state: DialogueState) -> Reply:
+        """What the record says of the products meant, or of all shown if none is named."""
+        products = self._meant(state, state.shown if state.intent == "compare" else state.shown[:1])
+        if not products:
+            lines = [phrase("not_in_record", state.language), *self._contact(state.language)]
+        else:
+            lines = [about(p, state.language) for p in products]
+        return Reply(state.language, "\n".join(lines))
+
+    def _cart(self, state: DialogueState, shopper: str) -> Reply:
+        products = self._meant(state, state.shown if len(state.shown) == 1 else ())
+        if not products:
+            return Reply(state.language, phrase("which_one", state.language))
+        for product in products:
+            self._products.interact(Interaction(shopper, product.external_id, "cart", datetime.now(UTC)))
+        names = ("、" if state.language == "zh" else ", ").join(p.text(state.language).title for p in products)
+        return Reply(state.language, phrase("in_cart", state.language, names=names))
+
+    def _feedback(self, state: DialogueState, shopper: str) -> Reply:
+        good = state.mood >= 0
+        for product in self._meant(state, ()):
+            kind: InteractionKind = "like" if good else "dislike"
+            self._products.interact(Interaction(shopper, product.external_id, kind, datetime.now(UTC)))
+        return Reply(state.language, phrase("feedback_good" if good else "feedback_bad", state.language))
+
+    def _small_talk(self, state: DialogueState) -> Reply:
+        language = state.language
+        if state.not_understood:
+            return Reply(language, phrase("not_understood", language))
+        if state.intent == "order":
+            lines = [phrase("order", language), *self._contact(language)]
+            if state.mood < 0:
+                lines.insert(0, phrase("sorry", language))
+            return Reply(language, " ".join(lines))
+        if state.intent == "other":
+            return Reply(language, phrase("not_shopping", language))
+        greeting = "thanks" if state.shown or state.mood > GOOD_MOOD / 2 else "hello"
+        return Reply(language, phrase(greeting, language), quick_replies=(phrase("quick_ideas", language),))
+
+    def _person(self, state: DialogueState) -> Reply:
+        language = state.language
+        lines = self._contact(language)
+        if state.mood < 0:
+            lines.insert(0, phrase("sorry", language))
+        return Reply(language, " ".join(lines))
+
+    # -- helpers -------------------------------------------------------------------------
+
+    def _contact(self, language: Language) -> list[str]:
+        if self._support_contact:
+            return [phrase("person", language, contact=self._support_contact)]
+        return [phrase("no_person", language)]
+
+    def _meant(self, state: DialogueState, default: Sequence[str]) -> list[Product]:
+        ids = state.items or tuple(default)
+        products = self._products.by_external_id(ids)
+        return [products[i] for i in ids if i in products]
+
+    def _currency(self) -> str:
+        first = next(iter(self._products.all()), None)
+        return first.currency if first else ""
+
+
+def unanswered(events: Sequence[Event]) -> str | None:
+    """The latest message's text if no answer came after it."""
+    for event in reversed(events):
+        if event.kind == "answer":
+            return None
+        if event.kind == "message":
+            return str(event.payload["text"])
+    return None
+
+
+def to_payload(reply: Reply, handoff: str | None) -> dict[str, Any]:
+    """An answer as the event log keeps it."""
+    return {
+        "role": "bot",
+        "language": reply.language,
+        "text": reply.text,
+        "picks": [{"product": p.product.external_id, "why": p.why} for p in reply.picks],
+        "quick_replies": list(reply.quick_replies),
+        "handoff": handoff,
+        "timings": dict(reply.timings),
+    }
+
+
+def from_payload(payload: Mapping[str, Any], products: Mapping[str, Product]) -> Reply:
+    """An answer read back; products that are no longer sold are left out."""
+    return Reply(
+        payload["language"],
+        payload["text"],
+        tuple(Pick(products[p["product"]], p["why"]) for p in payload["picks"] if p["product"] in products),
+        tuple(payload["quick_replies"]),
+        True,
+        payload["timings"],
+    )
+
+
+def _relaxation_line(way: Relaxation, language: Language, currency: str) -> str:
+    if way.nearest is not None:
+        shown = f"{way.nearest:.1f}" if way.limit == "rating_min" else money(way.nearest, currency)
+        return phrase(f"relax_{way.limit}", language, nearest=shown)
+    return phrase("relax_other", language, words=" / ".join(way.words), found=way.found)
+
+
+def _storable(parsed: ParsedTurn) -> dict[str, Any]:
+    return {**parsed.frame(), "understood": parsed.understood}

@@ -1,0 +1,1 @@
+"""The widget that shoppers see, and the HTTP API behind it."""

@@ -1,0 +1,50 @@
+"""Puts the widget, the API and the pictures into one application."""
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr  # noqa: E402 - reads the variable when imported
+import uvicorn  # noqa: E402
+from fastapi import FastAPI, HTTPException  # noqa: E402
+from fastapi.responses import FileResponse  # noqa: E402
+
+from assistant.build import Parts  # noqa: E402
+from web.api import router  # noqa: E402
+from web.identity import Identity, IdentityMiddleware, secret_key  # noqa: E402
+from web.live import Live  # noqa: E402
+from web.widget import build_widget, css, head  # noqa: E402
+
+PICTURE_TYPES = {".svg": "image/svg+xml", ".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The whole web application on the given parts."""
+    settings = parts.settings
+    identity = Identity(secret_key(settings.secret_key, settings.data_dir))
+    live = Live(parts.assistant, parts.conversations)
+    app = FastAPI(title=settings.shop_name)
+    app.include_router(router(parts, live, identity))
+    pictures = (settings.data_dir / "images").resolve()
+
+    @app.get("/images/{name}")
+    def picture(name: str) -> FileResponse:
+        path = (pictures / name).resolve()
+        if path.parent != pictures or path.suffix not in PICTURE_TYPES or not path.is_file():
+            raise HTTPException(404, "no such picture")
+        # Pictures may come from feeds: an SVG must not run scripts if opened on its own.
+        headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return FileResponse(path, media_type=PICTURE_TYPES[path.suffix], headers=headers)
+
+    blocks = build_widget(parts, live, identity)
+    mounted: FastAPI = gr.mount_gradio_app(
+        app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
+    )
+    mounted.add_middleware(IdentityMiddleware, identity=identity)
+    return mounted
+
+
+def serve(parts: Parts) -> None:
+    """Listen until interrupted."""
+    uvicorn.run(create_app(parts), host=parts.settings.host, port=parts.settings.port, log_level="warning")
+

@@ -1,0 +1,66 @@
+"""Product cards and quick replies as HTML. Everything that comes from a record is escaped."""
+
+from collections.abc import Collection, Sequence
+from html import escape
+
+from assistant.phrases import money
+from assistant.types import Pick
+from catalog.types import Language
+
+LABELS = {
+    "en": {"cart": "Add to cart", "carted": "In cart", "like": "Like", "dislike": "Not for me", "stars": "stars",
+           "reviews": "reviews"},
+    "zh": {"cart": "加入购物车", "carted": "已加入", "like": "喜欢", "dislike": "不喜欢", "stars": "分", "reviews": "条评价"},
+}  # fmt: skip
+
+
+def cards(picks: Sequence[Pick], language: Language, done: Collection[tuple[str, str]]) -> str:
+    """A list of cards; `done` holds the (product, kind) clicks that were made already."""
+    return f'<ul class="dg-cards">{"".join(_card(n, p, language, done) for n, p in enumerate(picks, 1))}</ul>'
+
+
+def quick_replies(texts: Sequence[str]) -> str:
+    """Buttons that say something for the shopper."""
+    buttons = "".join(
+        f'<button type="button" class="dg-quick" data-dg-say="{escape(t)}">{escape(t)}</button>' for t in texts
+    )
+    return f'<div class="dg-quicks">{buttons}</div>'
+
+
+def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[str, str]]) -> str:
+    product, words = pick.product, LABELS[language]
+    title = product.text(language).title
+    rating = (
+        f'<span class="dg-rating">★ {product.rating:.1f} <small>({product.review_count} {words["reviews"]})</small></span>'
+        if product.review_count
+        else ""
+    )
+    return (
+        f'<li class="dg-card" data-product="{escape(product.external_id)}">'
+        f"{_picture(product.image, title)}"
+        f'<div class="dg-body"><div class="dg-title"><span class="dg-number">{number}.</span> {escape(title)}</div>'
+        f'<div class="dg-line"><span class="dg-price">{escape(money(product.price, product.currency))}</span>{rating}</div>'
+        f'<div class="dg-why">{escape(pick.why)}</div>'
+        f'<div class="dg-actions">{_button("cart", product.external_id, title, words, done)}'
+        f'{_button("like", product.external_id, title, words, done)}'
+        f'{_button("dislike", product.external_id, title, words, done)}</div></div></li>'
+    )
+
+
+def _picture(image: str, title: str) -> str:
+    """Only the shop's own pictures: a page of a shopper asks no other host for anything."""
+    if not image or "://" in image:
+        return '<div class="dg-picture" aria-hidden="true"></div>'
+    return f'<img class="dg-picture" src="/{escape(image)}" alt="{escape(title)}" loading="lazy" width="200" height="200">'
+
+
+def _button(
+    kind: str, product: str, title: str, words: dict[str, str], done: Collection[tuple[str, str]]
+) -> str:
+    pressed = (product, kind) in done
+    text = {"cart": words["carted"] if pressed else words["cart"], "like": "👍", "dislike": "👎"}[kind]
+    label = f"{words[kind]}: {title}"
+    return (
+        f'<button type="button" class="dg-action dg-{kind}" data-dg-kind="{kind}" data-dg-product="{escape(product)}" '
+        f'aria-label="{escape(label)}" aria-pressed="{str(pressed).lower()}">{text}</button>'
+    )

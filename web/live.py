@@ -1,0 +1,79 @@
+"""Answers in the making: each is produced in a thread of its own and written to the event log.
+
+Pages do not hold an answer; they follow the log and this. A page that goes away stops nothing.
+"""
+
+import logging
+import threading
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
+from assistant.phrases import phrase
+from assistant.store import ConversationStore
+from assistant.turn import Assistant, to_payload, unanswered
+from assistant.types import Reply
+
+log = logging.getLogger(__name__)
+WORKERS = 8
+
+
+class Live:
+    """Runs answers and holds the growing reply of each conversation that has one."""
+
+    def __init__(self, assistant: Assistant, conversations: ConversationStore) -> None:
+        self._assistant = assistant
+        self._conversations = conversations
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="answer")
+        self._lock = threading.Lock()
+        self._running: set[str] = set()
+        self._replies: dict[str, Reply] = {}
+        self._versions: defaultdict[str, int] = defaultdict(int)
+
+    def say(self, conversation: str, text: str, client_message_id: str | None = None) -> None:
+        """Write a shopper's message down and begin to answer it."""
+        self._assistant.hear(conversation, text, client_message_id)
+        self.changed(conversation)
+        self.ensure_answer(conversation)
+
+    def ensure_answer(self, conversation: str) -> None:
+        """Answer the latest message unless that is done or under way (after a crash it is not)."""
+        with self._lock:
+            if conversation in self._running or unanswered(self._conversations.events(conversation)) is None:
+                return
+            self._running.add(conversation)
+        self._pool.submit(self._answer, conversation)
+
+    def reply(self, conversation: str) -> Reply | None:
+        """The reply as far as it has grown, None if none is under way."""
+        return self._replies.get(conversation)
+
+    def busy(self, conversation: str) -> bool:
+        """Whether an answer is under way."""
+        return conversation in self._running
+
+    def version(self, conversation: str) -> int:
+        """Grows with every change that a page should show."""
+        return self._versions[conversation]
+
+    def changed(self, conversation: str) -> None:
+        """Tell the pages of a conversation to look again."""
+        self._versions[conversation] += 1
+
+    def _answer(self, conversation: str) -> None:
+        try:
+            for reply in self._assistant.answer(conversation):
+                self._replies[conversation] = reply
+                self.changed(conversation)
+        except Exception:
+            # Whatever broke, the shopper is told and can go on.
+            log.exception("no answer in conversation %s", conversation)
+            language = (self._replies.get(conversation) or Reply("en")).language
+            self._conversations.append(
+                conversation, "answer", to_payload(Reply(language, phrase("trouble", language), done=True), None)
+            )
+        finally:
+            with self._lock:
+                self._running.discard(conversation)
+            self._replies.pop(conversation, None)
+            self.changed(conversation)
+        self.ensure_answer(conversation)  # a message may have come while this one was answered

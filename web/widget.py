@@ -1,0 +1,164 @@
+"""The shopper's chat. The page follows the event log; it holds no conversation of its own."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from assistant.build import Parts
+from assistant.store import Event
+from assistant.turn import from_payload
+from assistant.types import Reply
+from catalog.types import Language
+from web.api import MAX_MESSAGE
+from web.cards import cards, quick_replies
+from web.identity import COOKIE, Identity
+from web.live import Live
+
+TICK = 0.2  # seconds between looks; streamed text is shown at most this often
+POLL = 2.0  # seconds between looks at the database, for what other processes wrote
+HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
+LANGUAGE_COOKIE = "daogou_lang"
+_TEXTS = {
+    "en": {"placeholder": "What are you looking for?", "send": "Send", "chat": "Conversation", "message": "Message",
+           "language": "Language"},
+    "zh": {"placeholder": "想买点什么？直接说", "send": "发送", "chat": "对话", "message": "消息", "language": "语言"},
+}  # fmt: skip
+
+
+def head() -> str:
+    """What goes into the page's head: the script for clicks."""
+    return f"<script>{files('web').joinpath('widget.js').read_text('utf-8')}</script>"
+
+
+def css() -> str:
+    """The widget's own style."""
+    return files("web").joinpath("widget.css").read_text("utf-8")
+
+
+def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
+    """The page as Gradio blocks."""
+
+    def conversation_of(request: gr.Request) -> str:
+        """The caller's own conversation, whatever the client claims."""
+        shopper = identity.shopper(request.cookies.get(COOKIE))
+        if shopper is None:
+            raise gr.Error("Reload the page to begin. 请刷新页面。", print_exception=False)
+        return parts.conversations.open(shopper)
+
+    def show(conversation: str) -> Any:
+        messages = render(parts, parts.conversations.events(conversation), live.reply(conversation))
+        if live.busy(conversation) and live.reply(conversation) is None:
+            messages.append({"role": "assistant", "content": "…"})
+        return messages
+
+    async def follow(request: gr.Request) -> AsyncIterator[Any]:
+        """Write the conversation to the page whenever it changes, for as long as the page is there."""
+        conversation = conversation_of(request)
+        live.ensure_answer(conversation)
+        shown: tuple[int, int] | None = None
+        seq, polled, written = 0, 0.0, time.monotonic()
+        while True:
+            now = time.monotonic()
+            version = live.version(conversation)
+            if shown is None or version != shown[0] or now - polled > POLL:
+                seq, polled = await asyncio.to_thread(parts.conversations.last_seq, conversation), now
+            if (version, seq) != shown:
+                shown, written = (version, seq), now
+                yield await asyncio.to_thread(show, conversation)
+            elif now - written > HEARTBEAT:
+                written = now
+                yield gr.skip()
+            await asyncio.sleep(TICK)
+
+    def send(text: str, request: gr.Request) -> str:
+        conversation = conversation_of(request)
+        if text and text.strip():
+            live.say(conversation, text.strip()[:MAX_MESSAGE])
+        return ""
+
+    def greet(request: gr.Request) -> list[Any]:
+        language = page_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
+        return [gr.update(value=language), *relabel(language)]
+
+    def relabel(language: Language) -> list[Any]:
+        words = _TEXTS[language]
+        return [
+            gr.update(placeholder=words["placeholder"], label=words["message"]),
+            gr.update(value=words["send"]),
+            gr.update(label=words["chat"]),
+        ]
+
+    with gr.Blocks(title=parts.settings.shop_name, analytics_enabled=False) as blocks:
+        with gr.Row(elem_id="dg-head"):
+            gr.Markdown(f"# {parts.settings.shop_name}")
+            language = gr.Radio(
+                [("中文", "zh"), ("English", "en")], value="zh", label="语言 Language", elem_id="dg-language", scale=0
+            )
+        chat = gr.Chatbot(
+            label="对话", height="68vh", group_consecutive_messages=False, render_markdown=False, elem_id="dg-chat",
+            buttons=[], feedback_options=None,
+        )  # fmt: skip
+        with gr.Row():
+            box = gr.Textbox(
+                label="消息", placeholder="想买点什么？直接说", scale=8, max_lines=4, autofocus=True, elem_id="dg-message",
+                max_length=MAX_MESSAGE,
+            )  # fmt: skip
+            button = gr.Button("发送", variant="primary", scale=1, elem_id="dg-send")
+        private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        for trigger in (box.submit, button.click):
+            trigger(send, box, box, queue=False, **private)
+        labels = [box, button, chat]
+        remember = f"(language) => {{ document.cookie = `{LANGUAGE_COOKIE}=${{language}}; path=/; SameSite=Lax; max-age=31536000`; return language; }}"
+        language.input(relabel, language, labels, js=remember, queue=False, **private)
+        blocks.load(greet, None, [language, *labels], queue=False, **private)
+        blocks.load(follow, None, chat, concurrency_limit=None, **private)
+    blocks.queue(default_concurrency_limit=None)
+    blocks.max_threads = 400
+    return blocks
+
+
+def page_language(cookie: str | None, accepted: str) -> Language:
+    """The language chosen before, else Chinese if the browser names it before English."""
+    if cookie in ("en", "zh"):
+        return "zh" if cookie == "zh" else "en"
+    chinese, english = accepted.lower().find("zh"), accepted.lower().find("en")
+    return "zh" if chinese >= 0 and (english < 0 or chinese < english) else "en"
+
+
+def render(parts: Parts, events: list[Event], growing: Reply | None) -> list[dict[str, Any]]:
+    """The event log, and the reply under way, as chat messages."""
+    wanted = {p["product"] for e in events if e.kind == "answer" for p in e.payload["picks"]}
+    products = parts.products.by_external_id(wanted) if wanted else {}
+    done = {(e.payload["product"], e.payload["kind"]) for e in events if e.kind in ("feedback", "cart")}
+    messages: list[dict[str, Any]] = []
+    last = max((e.seq for e in events if e.kind in ("message", "answer")), default=0)
+    for event in events:
+        if event.kind == "message":
+            messages.append({"role": "user", "content": event.payload["text"]})
+        elif event.kind == "answer":
+            reply = from_payload(event.payload, products)
+            messages += _reply(reply, done, latest=event.seq == last and growing is None)
+    if growing is not None and not growing.done:
+        messages += _reply(growing, done, latest=False)
+    return messages
+
+
+def _reply(reply: Reply, done: Collection[tuple[str, str]], latest: bool) -> list[dict[str, Any]]:
+    """An answer as messages: its opening line, its cards, what is said about them, quick replies."""
+    opening, _, rest = reply.text.partition("\n")
+    messages: list[dict[str, Any]] = [{"role": "assistant", "content": opening if reply.picks else reply.text}]
+    if reply.picks:
+        messages.append(_html(cards(reply.picks, reply.language, done)))
+        if rest:
+            messages.append({"role": "assistant", "content": rest})
+    if latest and reply.quick_replies:
+        messages.append(_html(quick_replies(reply.quick_replies)))
+    return messages
+
+
+def _html(value: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": gr.HTML(value)}

@@ -53,6 +53,8 @@ class Explainer:
         written = self._written(state, recommendation)
         name = product.text(language).title
         if written and faithful(written, product, state, self._shop):
+            if name in written:
+                return written
             return f"{name}: {written}" if language == "en" else f"{name}：{written}"
         return composed(recommendation, language)
 

@@ -13,7 +13,7 @@ from assistant.profile import Portrait, portrait
 from assistant.ranking.blend import rank
 from assistant.state import DialogueState, fold, update
 from assistant.store import ConversationStore, Event
-from assistant.types import ParsedTurn, Pick, Recommendation, Reply
+from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
 from catalog.search import Search
 from catalog.store import ProductStore
 from catalog.types import Interaction, InteractionKind, Language, Product, Query, Relaxation
@@ -76,7 +76,7 @@ class Assistant:
             return
         clock = Clock()
         before = fold(events)
-        parsed = self._parser.parse(text, before)
+        parsed = _pressed(text, events) or self._parser.parse(text, before)
         clock.mark("parse")
         self._conversations.append(conversation, "parsed", {"frame": _storable(parsed)})
         state = replace(update(before, parsed), text=text)
@@ -146,7 +146,8 @@ class Assistant:
     ) -> Iterator[Reply]:
         language = state.language
         picks = tuple(to_pick(r, language) for r in ranked)
-        quick = tuple(phrase(q, language) for q in ("quick_cheaper", "quick_more", "quick_rated"))
+        quick = (_quick("quick_cheaper", language, sort="price_asc"), _quick("quick_more", language),
+                 _quick("quick_rated", language, sort="rating"))  # fmt: skip
         reply = Reply(language, phrase(opening, language), picks, quick)
         clock.mark("first_card")
         yield reply
@@ -161,7 +162,10 @@ class Assistant:
         currency = self._currency()
         lines = [phrase("nothing", language), *(_relaxation_line(way, language, currency) for way in ways)]
         offers = tuple(
-            phrase("quick_budget", language, amount=f"{way.nearest:f}".removesuffix(".00"))
+            QuickReply(
+                phrase("quick_budget", language, amount=f"{way.nearest:f}".removesuffix(".00")),
+                _frame(language, "refine", {"price_max": str(way.nearest)}),
+            )
             for way in ways
             if way.limit == "price_max" and way.nearest is not None
         )
@@ -174,7 +178,8 @@ class Assistant:
         chinese = state.language == "zh"
         names = self._products.facet_values().get("department", frozenset())
         mine = sorted(n for n in names if any("\u4e00" <= c <= "\u9fff" for c in n) == chinese)
-        return Reply(state.language, phrase("ask_department", state.language), quick_replies=tuple(mine or sorted(names))[:6])
+        offers = tuple(QuickReply(n, _frame(state.language, "find", {"category": n})) for n in (mine or sorted(names))[:6])
+        return Reply(state.language, phrase("ask_department", state.language), quick_replies=offers)
 
     def _ask(self, state: DialogueState) -> Reply:
         """What the record says of the products meant, or of all shown if none is named."""
@@ -212,8 +217,9 @@ class Assistant:
             return Reply(language, " ".join(lines))
         if state.intent == "other":
             return Reply(language, phrase("not_shopping", language))
+        ideas = QuickReply(phrase("quick_ideas", language), _frame(language, "recommend", {}))
         greeting = "thanks" if state.shown or state.mood > GOOD_MOOD / 2 else "hello"
-        return Reply(language, phrase(greeting, language), quick_replies=(phrase("quick_ideas", language),))
+        return Reply(language, phrase(greeting, language), quick_replies=(ideas,))
 
     def _person(self, state: DialogueState) -> Reply:
         language = state.language
@@ -256,7 +262,7 @@ def to_payload(reply: Reply, handoff: str | None) -> dict[str, Any]:
         "language": reply.language,
         "text": reply.text,
         "picks": [{"product": p.product.external_id, "why": p.why} for p in reply.picks],
-        "quick_replies": list(reply.quick_replies),
+        "quick_replies": [{"text": q.text, "frame": dict(q.frame)} for q in reply.quick_replies],
         "handoff": handoff,
         "timings": dict(reply.timings),
     }
@@ -268,7 +274,7 @@ def from_payload(payload: Mapping[str, Any], products: Mapping[str, Product]) ->
         payload["language"],
         payload["text"],
         tuple(Pick(products[p["product"]], p["why"]) for p in payload["picks"] if p["product"] in products),
-        tuple(payload["quick_replies"]),
+        tuple(QuickReply(q["text"], q["frame"]) for q in payload["quick_replies"]),
         True,
         payload["timings"],
     )
@@ -279,6 +285,23 @@ def _relaxation_line(way: Relaxation, language: Language, currency: str) -> str:
         shown = f"{way.nearest:.1f}" if way.limit == "rating_min" else money(way.nearest, currency)
         return phrase(f"relax_{way.limit}", language, nearest=shown)
     return phrase("relax_other", language, words=" / ".join(way.words), found=way.found)
+
+
+def _pressed(text: str, events: Sequence[Event]) -> ParsedTurn | None:
+    """What a quick reply of the latest answer means, if the message is one."""
+    answers = (e for e in reversed(events) if e.kind == "answer")
+    for offer in next((a.payload["quick_replies"] for a in answers), ()):
+        if offer["text"] == text:
+            return ParsedTurn.model_validate(offer["frame"])
+    return None
+
+
+def _quick(name: str, language: Language, **slots: str) -> QuickReply:
+    return QuickReply(phrase(name, language), _frame(language, "refine", slots))
+
+
+def _frame(language: Language, intent: Intent, slots: Mapping[str, str]) -> dict[str, Any]:
+    return ParsedTurn(language=language, intent=intent, slots=dict(slots)).frame()
 
 
 def _storable(parsed: ParsedTurn) -> dict[str, Any]:

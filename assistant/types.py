@@ -96,12 +96,20 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
+class QuickReply:
+    """A button that says `text`. What it means is known, so no model has to read it."""
+
+    text: str
+    frame: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer, whole or still growing (`done` is False). `timings` are in milliseconds."""
 
     language: Language
     text: str = ""
     picks: tuple[Pick, ...] = ()
-    quick_replies: tuple[str, ...] = ()
+    quick_replies: tuple[QuickReply, ...] = ()
     done: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)

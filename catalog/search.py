@@ -83,7 +83,7 @@ class Search:
         """For filters that nothing satisfies: each limit that alone would let something through."""
         self.refresh()
         found = (self._relaxed(limit, words, without) for limit, words, without in _each_dropped(filters))
-        return sorted((r for r in found if r.found), key=lambda r: (r.nearest is None, -r.found))
+        return sorted((r for r in found if r.found), key=lambda r: (r.nearest is None, r.limit == "category", -r.found))
 
     def refresh(self) -> None:
         """Read again what is kept in memory if the catalog has changed since."""

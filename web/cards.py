@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from html import escape
 
 from assistant.phrases import money
-from assistant.types import Pick
+from assistant.types import Pick, QuickReply
 from catalog.types import Language
 
 LABELS = {
@@ -13,16 +13,22 @@ LABELS = {
     "zh": {"cart": "加入购物车", "carted": "已加入", "like": "喜欢", "dislike": "不喜欢", "stars": "分", "reviews": "条评价"},
 }  # fmt: skip
 
+_THUMB = (
+    '<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width="2" '
+    'aria-hidden="true"><path d="M7 11v9H3v-9h4zm0 0 4-8c2 0 3 1 3 3v4h5c1.500 0 2.500 1 2 3l-1.500 6c-.300 1-1 1-2 1H7"/></svg>'
+)
+
 
 def cards(picks: Sequence[Pick], language: Language, done: Collection[tuple[str, str]]) -> str:
     """A list of cards; `done` holds the (product, kind) clicks that were made already."""
     return f'<ul class="dg-cards">{"".join(_card(n, p, language, done) for n, p in enumerate(picks, 1))}</ul>'
 
 
-def quick_replies(texts: Sequence[str]) -> str:
+def quick_replies(offers: Sequence[QuickReply]) -> str:
     """Buttons that say something for the shopper."""
     buttons = "".join(
-        f'<button type="button" class="dg-quick" data-dg-say="{escape(t)}">{escape(t)}</button>' for t in texts
+        f'<button type="button" class="dg-quick" data-dg-say="{escape(o.text)}">{escape(o.text)}</button>'
+        for o in offers
     )
     return f'<div class="dg-quicks">{buttons}</div>'
 
@@ -58,7 +64,7 @@ def _button(
     kind: str, product: str, title: str, words: dict[str, str], done: Collection[tuple[str, str]]
 ) -> str:
     pressed = (product, kind) in done
-    text = {"cart": words["carted"] if pressed else words["cart"], "like": "👍", "dislike": "👎"}[kind]
+    text = {"cart": words["carted"] if pressed else words["cart"], "like": _THUMB, "dislike": _THUMB}[kind]
     label = f"{words[kind]}: {title}"
     return (
         f'<button type="button" class="dg-action dg-{kind}" data-dg-kind="{kind}" data-dg-product="{escape(product)}" '

@@ -78,9 +78,9 @@ def build_products() -> list[Product]:
     """About 1,200 products, every text and attribute in both languages."""
     rng = random.Random(SEED)
     return [
-        _product(rng, f"{name}-{n:02d}", name, spec)
+        _product(rng, f"{name}-{n:02d}", color, spec)
         for name, spec in vocabulary()["types"].items()
-        for n in range(1, PER_TYPE + 1)
+        for n, color in enumerate(_colors(rng, spec), start=1)
     ]
 
 
@@ -133,11 +133,10 @@ def write(target: Path = HERE) -> None:
     np.savez(target / "vectors.npz", hashes=np.array([vector_hash(t) for t in texts]), vectors=vectors)
 
 
-def _product(rng: random.Random, external_id: str, kind: str, spec: Mapping[str, Any]) -> Product:
+def _product(rng: random.Random, external_id: str, color: str, spec: Mapping[str, Any]) -> Product:
     shop = vocabulary()
     brand = rng.choice(shop["brands"][spec["brands"]])
     series = rng.choice(shop["series"])
-    color = rng.choice(shop["palettes"][spec["palette"]] or [""])
     material = rng.choice(spec["materials"] or [""])
     features = _features(rng, spec["features"])
     use = rng.choice(spec["for"])
@@ -159,6 +158,14 @@ def _product(rng: random.Random, external_id: str, kind: str, spec: Mapping[str,
         image=f"images/{external_id}.svg",
         created=TODAY - timedelta(days=rng.randint(1, 700)),
     )
+
+
+def _colors(rng: random.Random, spec: Mapping[str, Any]) -> list[str]:
+    """A colour per product of a type, each of its palette about equally often."""
+    palette = vocabulary()["palettes"][spec["palette"]] or [""]
+    colors = (palette * PER_TYPE)[:PER_TYPE]
+    rng.shuffle(colors)
+    return colors
 
 
 def _text(rng: random.Random, lang: str, spec: Mapping[str, Any], choice: tuple[Any, ...]) -> ProductText:

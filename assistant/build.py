@@ -88,7 +88,9 @@ def load_sample(store: ProductStore, data_dir: Path) -> None:
     from catalog.sample.pictures import write_pictures
 
     with as_file(files("catalog.sample")) as sample:
-        import_catalog(store, sample / "products.jsonl.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl")
+        import_catalog(
+            store, sample / "products.jsonl.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl"
+        )
         import_history(store, sample / "history.csv.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl")
         saved = np.load(sample / "vectors.npz")
         vectors = dict(zip(saved["hashes"].tolist(), saved["vectors"], strict=True))

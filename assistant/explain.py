@@ -126,7 +126,9 @@ def composed(recommendation: Recommendation, language: Language) -> str:
 
 def why(recommendation: Recommendation, language: Language) -> str:
     """One line on why this pick, from the contributions that have something to say."""
-    said = [line for c in recommendation.contributions if c.value > 0.05 and (line := _reason(c, recommendation, language))]
+    said = [
+        line for c in recommendation.contributions if c.value > 0.05 and (line := _reason(c, recommendation, language))
+    ]
     return (" · ".join(said[:3])) or phrase("why_text", language)
 
 

@@ -106,7 +106,12 @@ def frame_schema(message: str, state: DialogueState) -> dict[str, Any]:
     some = {"minItems": 1, "maxItems": 3}
     properties: dict[str, Any] = {"intent": {"enum": list(INTENTS)}}
     if copied:
-        slots: dict[str, Any] = {"category": span, **dict.fromkeys(LIST_SLOTS, words), "occasion": span, "recipient": span}
+        slots: dict[str, Any] = {
+            "category": span,
+            **dict.fromkeys(LIST_SLOTS, words),
+            "occasion": span,
+            "recipient": span,
+        }
         if amounts:
             slots |= dict.fromkeys(NUMBER_SLOTS, amount)
         properties["slots"] = _object(slots | {"sort": {"enum": list(SORTS)}})

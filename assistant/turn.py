@@ -62,9 +62,7 @@ class Assistant:
 
     def hear(self, conversation: str, text: str, client_message_id: str | None = None) -> Event:
         """Write a shopper's message down, durable before anything can fail, once per client id."""
-        return self._conversations.append(
-            conversation, "message", {"role": "shopper", "text": text}, client_message_id
-        )
+        return self._conversations.append(conversation, "message", {"role": "shopper", "text": text}, client_message_id)
 
     def answer(self, conversation: str) -> Iterator[Reply]:
         """Answer the latest message: replies that grow, cards first, the last one `done` and stored.
@@ -94,7 +92,9 @@ class Assistant:
         shopper = self._conversations.shopper_of(conversation)
         if not self._products.interact(Interaction(shopper, product, kind, datetime.now(UTC))):
             return False
-        self._conversations.append(conversation, "cart" if kind == "cart" else "feedback", {"product": product, "kind": kind})
+        self._conversations.append(
+            conversation, "cart" if kind == "cart" else "feedback", {"product": product, "kind": kind}
+        )
         return True
 
     def recommend(self, shopper: str, query: Query, language: Language, k: int) -> list[Recommendation]:
@@ -178,7 +178,9 @@ class Assistant:
         chinese = state.language == "zh"
         names = self._products.facet_values().get("department", frozenset())
         mine = sorted(n for n in names if any("\u4e00" <= c <= "\u9fff" for c in n) == chinese)
-        offers = tuple(QuickReply(n, _frame(state.language, "find", {"category": n})) for n in (mine or sorted(names))[:6])
+        offers = tuple(
+            QuickReply(n, _frame(state.language, "find", {"category": n})) for n in (mine or sorted(names))[:6]
+        )
         return Reply(state.language, phrase("ask_department", state.language), quick_replies=offers)
 
     def _ask(self, state: DialogueState) -> Reply:

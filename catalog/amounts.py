@@ -112,8 +112,10 @@ def _chinese(text: str) -> Decimal | None:
 
 
 def _english(text: str) -> Decimal | None:
-    digits = re.search(r"\d+(?:\.\d+)?", alpha2digit(text.replace("a hundred", "one hundred")
-                                                     .replace("a thousand", "one thousand"), "en"))
+    digits = re.search(
+        r"\d+(?:\.\d+)?",
+        alpha2digit(text.replace("a hundred", "one hundred").replace("a thousand", "one thousand"), "en"),
+    )
     return Decimal(digits.group()) if digits else None
 
 

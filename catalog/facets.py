@@ -73,9 +73,7 @@ class Vocabulary:
 
     def aliases(self, facet: str, value: str) -> tuple[str, ...]:
         """Every key that means `value` or a kind of it; `value` itself if there is none."""
-        keys = tuple(
-            k for k, name in self.words.get(facet, {}).items() if value in self.with_broader(name)
-        )
+        keys = tuple(k for k, name in self.words.get(facet, {}).items() if value in self.with_broader(name))
         return keys or (value,)
 
     def mentions(self, facet: str, text: str) -> tuple[str, ...]:

@@ -22,10 +22,101 @@ TITLE_WEIGHT = 4.0
 _TOKEN = re.compile(r"[\u4e00-\u9fff]+|[a-z0-9]+(?:\.[0-9]+)?(?:'[a-z]+)?")
 _FREE = re.compile(r"\b([a-z]+)[- ]free\b")
 _STOP_WORDS = frozenset(
-    "a an and are any at be but by can do for from have i i'd i'm in is it like looking me my need "
-    "of on one or please show some something that the this to under want what with would you your "
-    "我 你 想 要 想要 买 找 的 了 吗 有 有没有 一 个 一个 件 一件 双 一双 条 一条 款 一款 请 帮 帮我 "
-    "给 给我 推荐 适合 可以 什么 怎么 呢 吧 啊 和 或 在 是 不 就 点 一点 最好 左右 以内 以下 多少".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "any",
+        "at",
+        "be",
+        "but",
+        "by",
+        "can",
+        "do",
+        "for",
+        "from",
+        "have",
+        "i",
+        "i'd",
+        "i'm",
+        "in",
+        "is",
+        "it",
+        "like",
+        "looking",
+        "me",
+        "my",
+        "need",
+        "of",
+        "on",
+        "one",
+        "or",
+        "please",
+        "show",
+        "some",
+        "something",
+        "that",
+        "the",
+        "this",
+        "to",
+        "under",
+        "want",
+        "what",
+        "with",
+        "would",
+        "you",
+        "your",
+        "我",
+        "你",
+        "想",
+        "要",
+        "想要",
+        "买",
+        "找",
+        "的",
+        "了",
+        "吗",
+        "有",
+        "有没有",
+        "一",
+        "个",
+        "一个",
+        "件",
+        "一件",
+        "双",
+        "一双",
+        "条",
+        "一条",
+        "款",
+        "一款",
+        "请",
+        "帮",
+        "帮我",
+        "给",
+        "给我",
+        "推荐",
+        "适合",
+        "可以",
+        "什么",
+        "怎么",
+        "呢",
+        "吧",
+        "啊",
+        "和",
+        "或",
+        "在",
+        "是",
+        "不",
+        "就",
+        "点",
+        "一点",
+        "最好",
+        "左右",
+        "以内",
+        "以下",
+        "多少",
+    ]
 )
 
 product_words = table("product_words", column("rowid"))
@@ -53,9 +144,7 @@ def phrase(words: Iterable[str]) -> str:
 class LexicalIndex:
     """BM25 over the words of titles and of everything else (SQLite FTS5)."""
 
-    def rank(
-        self, connection: Connection, raw: str, where: Sequence[ColumnElement[bool]], k: int
-    ) -> list[int]:
+    def rank(self, connection: Connection, raw: str, where: Sequence[ColumnElement[bool]], k: int) -> list[int]:
         """Ids of at most `k` products that satisfy `where`, best match first.
 
         Products that hold all words of the query come first, by BM25; if they are few, those

@@ -203,9 +203,7 @@ class EventRow(Base):
     """A conversation is its events: strictly numbered, only ever appended."""
 
     __tablename__ = "events"
-    conversation_id: Mapped[str] = mapped_column(
-        ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True
-    )
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     client_message_id: Mapped[str | None] = mapped_column(String(64))

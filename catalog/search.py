@@ -64,10 +64,16 @@ class Search:
 
     def rankings(self, query: Query, vector: NDArray[np.float32]) -> tuple[list[int], list[int]]:
         """The lexical and the dense list of row ids, before fusion."""
-        where = self._where(query.filters)
+        return self.lexical(query), self.dense(query, vector)
+
+    def lexical(self, query: Query) -> list[int]:
+        """Row ids by words alone."""
         with self._engine.connect() as connection:
-            lexical = self._lexical.rank(connection, query.text, where, query.k)
-        return lexical, self._vectors.rank(vector, self._passing(where), query.k)
+            return self._lexical.rank(connection, query.text, self._where(query.filters), query.k)
+
+    def dense(self, query: Query, vector: NDArray[np.float32]) -> list[int]:
+        """Row ids by the nearness of vectors alone."""
+        return self._vectors.rank(vector, self._passing(self._where(query.filters)), query.k)
 
     def count(self, filters: Filters) -> int:
         """How many products satisfy the filters."""
@@ -240,7 +246,11 @@ def _each_dropped(filters: Filters) -> Iterator[tuple[str, tuple[str, ...], Filt
     for name in ("price_max", "price_min", "rating_min"):
         value: Decimal | float | None = getattr(filters, name)
         if value is not None:
-            yield name, (f"{value:f}" if isinstance(value, Decimal) else f"{value:g}",), replace(filters, **{name: None})
+            yield (
+                name,
+                (f"{value:f}" if isinstance(value, Decimal) else f"{value:g}",),
+                replace(filters, **{name: None}),
+            )
     for kind in ("include", "exclude"):
         facets: Mapping[str, tuple[str, ...]] = getattr(filters, kind)
         for facet, words in facets.items():

@@ -53,9 +53,7 @@ class Written:
     unchanged: int = 0
 
     def __add__(self, other: "Written") -> "Written":
-        return Written(
-            self.added + other.added, self.updated + other.updated, self.unchanged + other.unchanged
-        )
+        return Written(self.added + other.added, self.updated + other.updated, self.unchanged + other.unchanged)
 
 
 def embedding_texts(product: Product) -> tuple[str, ...]:
@@ -110,9 +108,7 @@ class ProductStore:
                 )
             )
         }
-        changed = {
-            e: item for e, item in batch.items() if e not in known or known[e].content_hash != item[1]
-        }
+        changed = {e: item for e, item in batch.items() if e not in known or known[e].content_hash != item[1]}
         if changed:
             old = [known[e].id for e in changed if e in known]
             self._clear(connection, old)
@@ -126,9 +122,7 @@ class ProductStore:
             return
         for table in _CHILDREN:
             connection.execute(delete(table).where(table.product_id.in_(ids)))
-        connection.execute(
-            text("DELETE FROM product_words WHERE rowid = :id"), [{"id": i} for i in ids]
-        )
+        connection.execute(text("DELETE FROM product_words WHERE rowid = :id"), [{"id": i} for i in ids])
 
     def _write(self, connection: Connection, items: Mapping[str, tuple[Product, str]]) -> None:
         rows = [_product_row(product, digest) for product, digest in items.values()]
@@ -141,9 +135,7 @@ class ProductStore:
             rows,
         )
         ids = dict(
-            connection.execute(
-                select(ProductRow.external_id, ProductRow.id).where(ProductRow.external_id.in_(items))
-            )
+            connection.execute(select(ProductRow.external_id, ProductRow.id).where(ProductRow.external_id.in_(items)))
             .tuples()
             .all()
         )
@@ -184,9 +176,7 @@ class ProductStore:
         if not ids:
             return {}
         with self.engine.connect() as connection:
-            rows = {
-                r.id: r for r in connection.execute(select(ProductRow.__table__).where(ProductRow.id.in_(ids)))
-            }
+            rows = {r.id: r for r in connection.execute(select(ProductRow.__table__).where(ProductRow.id.in_(ids)))}
             children = {
                 table: _by_product(connection, table, ids)
                 for table in (ProductTextRow, AttributeRow, VariantRow, *([ReviewRow] if reviews else []))
@@ -196,9 +186,7 @@ class ProductStore:
     def get(self, external_id: str, reviews: bool = False) -> Product | None:
         """One product by the shop's own id."""
         with self.engine.connect() as connection:
-            row_id = connection.scalar(
-                select(ProductRow.id).where(ProductRow.external_id == external_id)
-            )
+            row_id = connection.scalar(select(ProductRow.id).where(ProductRow.external_id == external_id))
         return self.by_id([row_id], reviews)[row_id] if row_id is not None else None
 
     def all(self, reviews: bool = False) -> Iterator[Product]:
@@ -219,12 +207,8 @@ class ProductStore:
     def facet_values(self) -> dict[str, frozenset[str]]:
         """Facet -> the canonical values that some product has."""
         with self.engine.connect() as connection:
-            pairs = connection.execute(
-                select(FacetRow.facet, FacetRow.value).distinct().order_by(FacetRow.facet)
-            ).all()
-        return {
-            facet: frozenset(p.value for p in group) for facet, group in groupby(pairs, attrgetter("facet"))
-        }
+            pairs = connection.execute(select(FacetRow.facet, FacetRow.value).distinct().order_by(FacetRow.facet)).all()
+        return {facet: frozenset(p.value for p in group) for facet, group in groupby(pairs, attrgetter("facet"))}
 
     def brands(self) -> frozenset[str]:
         """Brand names as the feeds write them."""
@@ -233,9 +217,7 @@ class ProductStore:
 
     def properties(self, limit: int) -> frozenset[str]:
         """The commonest attribute values, at most `limit`."""
-        statement = (
-            select(AttributeRow.value).group_by(AttributeRow.value).order_by(func.count().desc()).limit(limit)
-        )
+        statement = select(AttributeRow.value).group_by(AttributeRow.value).order_by(func.count().desc()).limit(limit)
         with self.engine.connect() as connection:
             return frozenset(connection.scalars(statement))
 
@@ -283,9 +265,7 @@ class ProductStore:
         """What a shopper did, latest first."""
         with self.engine.connect() as connection:
             rows = connection.execute(
-                select(
-                    InteractionRow.kind, InteractionRow.value, InteractionRow.time, ProductRow.external_id
-                )
+                select(InteractionRow.kind, InteractionRow.value, InteractionRow.time, ProductRow.external_id)
                 .join(ProductRow)
                 .where(InteractionRow.shopper_id == shopper)
                 .order_by(InteractionRow.time.desc())
@@ -297,9 +277,7 @@ class ProductStore:
         """Products by the shop's own ids; unknown ids are left out."""
         wanted = set(external_ids)
         with self.engine.connect() as connection:
-            ids = list(
-                connection.scalars(select(ProductRow.id).where(ProductRow.external_id.in_(wanted)))
-            )
+            ids = list(connection.scalars(select(ProductRow.id).where(ProductRow.external_id.in_(wanted))))
         return {p.external_id: p for p in self.by_id(ids).values()}
 
     def set_stock(self, external_id: str, stock: int) -> None:
@@ -361,8 +339,7 @@ def _child_rows(product: Product, vocabulary: Vocabulary) -> dict[Any, list[dict
         ],
         AttributeRow: [{"position": n, **_fields(a)} for n, a in enumerate(product.attributes)],
         VariantRow: [
-            {"position": n, "size_key": normalize_size(v.size), **_fields(v)}
-            for n, v in enumerate(product.variants)
+            {"position": n, "size_key": normalize_size(v.size), **_fields(v)} for n, v in enumerate(product.variants)
         ],
         FacetRow: [{"facet": f, "value": v} for f, v in sorted(facet_values(product, vocabulary))],
         ReviewRow: [{"position": n, **_fields(r)} for n, r in enumerate(product.reviews)],
@@ -390,9 +367,7 @@ def _words(product: Product) -> dict[str, str]:
 
 def _by_product(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
     columns = table.__table__
-    rows = connection.execute(
-        select(columns).where(table.product_id.in_(ids)).order_by(*columns.primary_key.columns)
-    )
+    rows = connection.execute(select(columns).where(table.product_id.in_(ids)).order_by(*columns.primary_key.columns))
     return {i: list(group) for i, group in groupby(rows, attrgetter("product_id"))}
 
 
@@ -404,15 +379,11 @@ def _product(row: Row[Any], children: Mapping[Any, Mapping[int, list[Row[Any]]]]
         external_id=row.external_id,
         price=row.price,
         currency=row.currency,
-        texts={
-            t.language: ProductText(t.title, t.description, tuple(t.category)) for t in of(ProductTextRow)
-        },
+        texts={t.language: ProductText(t.title, t.description, tuple(t.category)) for t in of(ProductTextRow)},
         brand=row.brand,
         attributes=tuple(Attribute(a.name, a.value, a.language) for a in of(AttributeRow)),
         variants=tuple(Variant(v.sku, v.size, v.color, v.stock, v.price) for v in of(VariantRow)),
-        reviews=tuple(
-            Review(r.author, r.rating, r.text, r.language, r.created) for r in of(ReviewRow)
-        ),
+        reviews=tuple(Review(r.author, r.rating, r.text, r.language, r.created) for r in of(ReviewRow)),
         rating=row.rating,
         review_count=row.review_count,
         stock=row.stock,

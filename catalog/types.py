@@ -84,9 +84,7 @@ class Product:
     def values(self, name: str, language: str = "") -> tuple[str, ...]:
         """Values of one attribute in `language`, with those that have no language."""
         return tuple(
-            a.value
-            for a in self.attributes
-            if a.name == name and (not language or a.language in ("", language))
+            a.value for a in self.attributes if a.name == name and (not language or a.language in ("", language))
         )
 
 

@@ -4,16 +4,16 @@ import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-import gradio as gr  # noqa: E402 - reads the variable when imported
-import uvicorn  # noqa: E402
-from fastapi import FastAPI, HTTPException  # noqa: E402
-from fastapi.responses import FileResponse  # noqa: E402
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import FileResponse
 
-from assistant.build import Parts  # noqa: E402
-from web.api import router  # noqa: E402
-from web.identity import Identity, IdentityMiddleware, secret_key  # noqa: E402
-from web.live import Live  # noqa: E402
-from web.widget import build_widget, css, head  # noqa: E402
+from assistant.build import Parts
+from web.api import router
+from web.identity import Identity, IdentityMiddleware, secret_key
+from web.live import Live
+from web.widget import build_widget, css, head
 
 PICTURE_TYPES = {".svg": "image/svg+xml", ".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
@@ -33,7 +33,10 @@ def create_app(parts: Parts) -> FastAPI:
         if path.parent != pictures or path.suffix not in PICTURE_TYPES or not path.is_file():
             raise HTTPException(404, "no such picture")
         # Pictures may come from feeds: an SVG must not run scripts if opened on its own.
-        headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        headers = {
+            "Cache-Control": "public, max-age=86400",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        }
         return FileResponse(path, media_type=PICTURE_TYPES[path.suffix], headers=headers)
 
     blocks = build_widget(parts, live, identity)
@@ -47,4 +50,3 @@ def create_app(parts: Parts) -> FastAPI:
 def serve(parts: Parts) -> None:
     """Listen until interrupted."""
     uvicorn.run(create_app(parts), host=parts.settings.host, port=parts.settings.port, log_level="warning")
-

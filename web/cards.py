@@ -48,8 +48,8 @@ def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[st
         f'<div class="dg-line"><span class="dg-price">{escape(money(product.price, product.currency))}</span>{rating}</div>'
         f'<div class="dg-why">{escape(pick.why)}</div>'
         f'<div class="dg-actions">{_button("cart", product.external_id, title, words, done)}'
-        f'{_button("like", product.external_id, title, words, done)}'
-        f'{_button("dislike", product.external_id, title, words, done)}</div></div></li>'
+        f"{_button('like', product.external_id, title, words, done)}"
+        f"{_button('dislike', product.external_id, title, words, done)}</div></div></li>"
     )
 
 
@@ -57,12 +57,12 @@ def _picture(image: str, title: str) -> str:
     """Only the shop's own pictures: a page of a shopper asks no other host for anything."""
     if not image or "://" in image:
         return '<div class="dg-picture" aria-hidden="true"></div>'
-    return f'<img class="dg-picture" src="/{escape(image)}" alt="{escape(title)}" loading="lazy" width="200" height="200">'
+    return (
+        f'<img class="dg-picture" src="/{escape(image)}" alt="{escape(title)}" loading="lazy" width="200" height="200">'
+    )
 
 
-def _button(
-    kind: str, product: str, title: str, words: dict[str, str], done: Collection[tuple[str, str]]
-) -> str:
+def _button(kind: str, product: str, title: str, words: dict[str, str], done: Collection[tuple[str, str]]) -> str:
     pressed = (product, kind) in done
     text = {"cart": words["carted"] if pressed else words["cart"], "like": _THUMB, "dislike": _THUMB}[kind]
     label = f"{words[kind]}: {title}"

@@ -96,7 +96,12 @@ def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
         with gr.Row(elem_id="dg-head"):
             gr.Markdown(f"# {parts.settings.shop_name}")
             language = gr.Radio(
-                [("中文", "zh"), ("English", "en")], value="zh", label="语言 Language", show_label=False, elem_id="dg-language", scale=0
+                [("中文", "zh"), ("English", "en")],
+                value="zh",
+                label="语言 Language",
+                show_label=False,
+                elem_id="dg-language",
+                scale=0,
             )
         chat = gr.Chatbot(
             label="对话", show_label=False, height="68vh", group_consecutive_messages=False, render_markdown=False, elem_id="dg-chat",

@@ -146,9 +146,7 @@ class _Grammars:
         from llguidance import LLMatcher
 
         # Flexible white space off: a small model runs away in it.
-        grammar = LLMatcher.grammar_from_json_schema(
-            dict(schema), overrides={"whitespace_flexible": False}
-        )
+        grammar = LLMatcher.grammar_from_json_schema(dict(schema), overrides={"whitespace_flexible": False})
         return _Matcher(LLMatcher(self._tokenizer, grammar), self._tokenizer.vocab_size)
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from catalog.errors import UserError
 
-class LLMError(Exception):
+
+class LLMError(UserError):
     """The model could not answer: away, out of time, or its answer was cut off."""
 
 

@@ -45,9 +45,7 @@ def rank(candidates: Sequence[Candidate], state: DialogueState, portrait: Portra
     return _sorted(scored, order) if order in _SORT_KEYS else scored
 
 
-def _score(
-    candidate: Candidate, state: DialogueState, portrait: Portrait, best: float, most: int
-) -> Recommendation:
+def _score(candidate: Candidate, state: DialogueState, portrait: Portrait, best: float, most: int) -> Recommendation:
     parts = [
         Contribution(name, WEIGHTS[name] * feature.value, feature.evidence)
         for name, feature in features(candidate, state, portrait, best, most).items()

@@ -63,7 +63,7 @@ def stands_in(word: str, text: str) -> bool:
     wanted = key(word)
     if not wanted:
         return False
-    return wanted in text if any("\u4e00" <= c for c in wanted) else f" {wanted} " in text
+    return wanted in text if any(c >= "\u4e00" for c in wanted) else f" {wanted} " in text
 
 
 def wished_words(slots: Mapping[str, Any]) -> tuple[str, ...]:

@@ -18,11 +18,13 @@ import charset_normalizer
 import nh3
 from price_parser import Price
 
+from catalog.errors import UserError
+
 SAMPLE = 1 << 18  # bytes looked at to tell the encoding
 MAX_PRICE = Decimal(1_000_000_000)
 
 
-class FeedError(Exception):
+class FeedError(UserError):
     """The whole feed cannot be read; the message names the file and what would help."""
 
 

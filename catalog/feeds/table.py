@@ -66,9 +66,7 @@ def read_yaml(path: Path, options: FeedOptions) -> Iterator[Product | Reject]:
     yield from products(enumerate(rows, start=1), path, options)
 
 
-def products(
-    rows: Iterable[tuple[int, Any]], path: Path, options: FeedOptions
-) -> Iterator[Product | Reject]:
+def products(rows: Iterable[tuple[int, Any]], path: Path, options: FeedOptions) -> Iterator[Product | Reject]:
     """Turn numbered rows into products, and those that cannot be into rejects."""
     names: Mapping[str, str] | None = None
     for number, row in rows:
@@ -92,9 +90,7 @@ def resolve_columns(
             raise FeedError(f"column map: {ours!r} is not a field; there are {', '.join(known)}")
         if theirs not in row:
             raise FeedError(f"{path}: no column {theirs!r} for {ours!r}; there are {', '.join(row)}")
-    found = {
-        ours: lowered[name] for ours, names in known.items() for name in reversed(names) if name in lowered
-    }
+    found = {ours: lowered[name] for ours, names in known.items() for name in reversed(names) if name in lowered}
     return {**found, **options.columns}
 
 

@@ -180,7 +180,9 @@ def _text(rng: random.Random, lang: str, spec: Mapping[str, Any], choice: tuple[
     words = {"series": series[at], "type": kind, "use": use[at], "brand": brand[at]}
     closings = _DINING_CLOSINGS if group in _SERVICES else _CLOSINGS
     details = (
-        f"Features: {', '.join(f[0] for f in features)}." if lang == "en" else f"特点：{'、'.join(f[1] for f in features)}。"
+        f"Features: {', '.join(f[0] for f in features)}."
+        if lang == "en"
+        else f"特点：{'、'.join(f[1] for f in features)}。"
     )
     sentences = [_OPENINGS[rng.randrange(3)][at].format(**words), details, rng.choice(closings)[at]]
     return ProductText(
@@ -201,7 +203,9 @@ def _features(rng: random.Random, features: Sequence[Sequence[str]]) -> list[Seq
     return chosen[: rng.randint(2, 3)]
 
 
-def _attributes(color: str, material: str, features: Sequence[Sequence[str]], use: Sequence[str]) -> Iterator[Attribute]:
+def _attributes(
+    color: str, material: str, features: Sequence[Sequence[str]], use: Sequence[str]
+) -> Iterator[Attribute]:
     shop = vocabulary()
     pairs = [
         ("color", color, shop["colors"].get(color)),

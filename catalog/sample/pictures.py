@@ -28,10 +28,14 @@ _LOW_SHOE = (
     '<path d="M22 138 H182 Q184 152 172 152 H32 Q20 152 22 138Z" fill="#fff" stroke="{d}" stroke-width="3"/>'
 )
 _TOP = "M62 50 L84 42 Q100 56 116 42 L138 50 L172 86 L150 104 L140 94 V164 H60 V94 L50 104 L28 86 Z"
-_LONG_TOP = "M66 44 L86 38 Q100 50 114 38 L134 44 L160 64 L170 150 L148 154 L140 96 V168 H60 V96 L52 154 L30 150 L40 64 Z"
+_LONG_TOP = (
+    "M66 44 L86 38 Q100 50 114 38 L134 44 L160 64 L170 150 L148 154 L140 96 V168 H60 V96 L52 154 L30 150 L40 64 Z"
+)
 _BOX = '<rect x="42" y="62" width="116" height="98" rx="8" fill="{c}"/><rect x="42" y="62" width="116" height="22" rx="8" fill="{d}"/>'
 _PLATE = '<ellipse cx="100" cy="128" rx="80" ry="34" fill="#fff" stroke="#ccc" stroke-width="3"/><ellipse cx="100" cy="124" rx="58" ry="22" fill="#f0ece4"/>'
-_LANDSCAPE = '<rect x="20" y="36" width="160" height="128" rx="12" fill="{l}"/><circle cx="146" cy="68" r="16" fill="#ffd56b"/>'
+_LANDSCAPE = (
+    '<rect x="20" y="36" width="160" height="128" rx="12" fill="{l}"/><circle cx="146" cy="68" r="16" fill="#ffd56b"/>'
+)
 SHAPES = {
     "running-shoes": _LOW_SHOE + '<path d="M58 112 L82 132 M76 106 L98 132 M98 102 L116 130" stroke="{a}" stroke-width="6" fill="none"/><path d="M134 112 Q150 126 178 128" stroke="{l}" stroke-width="5" fill="none"/>',
     "sneakers": _LOW_SHOE + '<path d="M56 106 H92 M60 114 H98 M66 122 H106" stroke="#fff" stroke-width="4"/><circle cx="44" cy="116" r="8" fill="{a}"/>',

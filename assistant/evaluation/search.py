@@ -1,0 +1,196 @@
+"""Is search fast enough on 100,000 products, and better than BM25 or vectors alone?
+
+The catalog is the sample shop's, varied: each copy has its own price, stock and id, and a vector
+near its original's. A query is the words of one product's own kind, colour, material and first
+feature, in a language drawn by lot, with a price limit half of the time.
+
+Quality is measured on the sample shop with its English texts alone, as a shop has it that never
+translated its feed: half of a query's words come in Chinese, and relevant are the products that
+have all of the properties asked for.
+"""
+
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.dense import VectorIndex
+from catalog.embedding import EMBEDDED, EmbeddedEncoder, add_vectors, embed_products
+from catalog.feeds import jsonlines
+from catalog.feeds.source import FeedOptions
+from catalog.schema import open_database
+from catalog.search import Search, fuse
+from catalog.store import ProductStore, embedding_texts, vector_hash
+from catalog.types import Filters, Product, Query
+
+SEED = 7
+NOISE = 0.35  # length of the noise added to a copy's vector; 0.35 keeps a cosine of about .94
+K = 100
+Progress = Callable[[str], Any]
+
+
+def run(size: int, queries: int, progress: Progress) -> list[dict[str, Any]]:
+    """Rows of the bench's table: one per ranking."""
+    encoder = EmbeddedEncoder()
+    with tempfile.TemporaryDirectory() as directory:
+        quality = _quality(Path(directory), encoder, queries, progress)
+        progress(f"building {size:,} products")
+        store = ProductStore(open_database(f"sqlite:///{directory}/bench.db"))
+        _fill(store, size, progress)
+        progress("timing")
+        latency = _latency(Search(store, encoder), _queries(queries, random.Random(SEED)), encoder)
+        recall = _index_recall(store, encoder)
+    rows = []
+    for name in ("bm25", "dense", "fused"):
+        rows.append(
+            {
+                "ranking": name,
+                "products": size,
+                **quality[name],
+                "p50_ms": round(float(np.percentile(latency[name], 50)), 1),
+                "p95_ms": round(float(np.percentile(latency[name], 95)), 1),
+                "index_recall@100": round(recall, 3) if name != "bm25" else None,
+                "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            }
+        )
+    return rows
+
+
+def ndcg(ranking: Sequence[Any], relevant: set[Any], k: int) -> float:
+    """Normalised discounted cumulative gain with binary relevance (Järvelin and Kekäläinen, 2002).
+
+    >>> ndcg(["a", "x", "b"], {"a", "b"}, 10)
+    0.9197207891481877
+    """
+    gain = sum(1 / np.log2(rank + 1) for rank, item in enumerate(ranking[:k], start=1) if item in relevant)
+    ideal = sum(1 / np.log2(rank + 1) for rank in range(1, min(len(relevant), k) + 1))
+    return float(gain / ideal) if ideal else 0.0
+
+
+def _sample_products() -> list[Product]:
+    with as_file(files("catalog.sample").joinpath("products.jsonl.gz")) as path:
+        return [p for p in jsonlines.read(path, FeedOptions()) if isinstance(p, Product)]
+
+
+def _queries(count: int, rng: random.Random) -> list[Query]:
+    products = [p for p in _sample_products() if p.stock]
+    queries = []
+    for product in rng.choices(products, k=count):
+        language = rng.choice(("en", "zh"))
+        limit = product.price * Decimal("1.2") if rng.random() < 0.5 else None
+        queries.append(Query(" ".join(_words(product, language)), Filters(price_max=limit), K))
+    return queries
+
+
+def _words(product: Product, language: str) -> list[str]:
+    names = ("color", "material", "feature")
+    return [*(v for n in names for v in product.values(n, language)[:1]), product.text(language).category[-1]]
+
+
+def _quality(directory: Path, encoder: EmbeddedEncoder, count: int, progress: Progress) -> dict[str, dict[str, float]]:
+    progress("measuring quality on the sample shop")
+    store = ProductStore(open_database(f"sqlite:///{directory}/quality.db"))
+    store.upsert(_english_only(p) for p in _sample_products())
+    embed_products(store, encoder)
+    search = Search(store, encoder)
+    search.refresh()
+    ids = {p.external_id: i for i, p in _with_ids(store)}
+    rng = random.Random(SEED)
+    products = [p for p in _sample_products() if p.stock]
+    scores: dict[str, list[tuple[float, float]]] = {"bm25": [], "dense": [], "fused": []}
+    for product in rng.choices(products, k=count):
+        pairs = list(zip(_words(product, "en"), _words(product, "zh"), strict=True))
+        other = set(rng.sample(range(len(pairs)), len(pairs) // 2))
+        text = " ".join(pair[n in other] for n, pair in enumerate(pairs))
+        wanted = set(_words(product, "en"))
+        relevant = {ids[p.external_id] for p in products if wanted <= {*_all_words(p)}}
+        lexical, dense = search.rankings(Query(text, k=K), encoder.embed([text])[0])
+        fused = [i for i, _ in fuse(lexical, dense)]
+        for name, ranking in (("bm25", lexical), ("dense", dense), ("fused", fused)):
+            found = len(relevant & set(ranking[:10])) / min(len(relevant), 10)
+            scores[name].append((ndcg(ranking, relevant, 10), found))
+    return {
+        name: {"ndcg@10": round(float(np.mean([a for a, _ in s])), 3), "recall@10": round(float(np.mean([b for _, b in s])), 3)}
+        for name, s in scores.items()
+    }  # fmt: skip
+
+
+def _all_words(product: Product) -> list[str]:
+    return [*(a.value for a in product.attributes), product.text("en").category[-1]]
+
+
+def _english_only(product: Product) -> Product:
+    attributes = tuple(a for a in product.attributes if a.language == "en")
+    brand = product.brand.split(" ")[0]
+    return replace(product, texts={"en": product.texts["en"]}, attributes=attributes, brand=brand, reviews=())
+
+
+def _with_ids(store: ProductStore) -> list[tuple[int, Product]]:
+    return list(store.by_id(range(1, store.count() + 1)).items())
+
+
+def _fill(store: ProductStore, size: int, progress: Progress) -> None:
+    """`size` products: copies of the sample shop's with their own id, price, stock and vector."""
+    rng, noise = random.Random(SEED), np.random.default_rng(SEED)
+    originals = _sample_products()
+    saved = np.load(str(files("catalog.sample").joinpath("vectors.npz")))
+    vectors = dict(zip(saved["hashes"].tolist(), saved["vectors"].astype(np.float32), strict=True))
+    for start in range(0, size, 1_000):
+        batch: list[Product] = []
+        new: dict[str, NDArray[Any]] = {}
+        for n in range(start, min(start + 1_000, size)):
+            original = originals[n % len(originals)]
+            batch.append(_copy(original, n, rng))
+            near = vectors[vector_hash(embedding_texts(original))]
+            step = noise.standard_normal(near.shape[0]).astype(np.float32)
+            moved = near + NOISE * step / np.linalg.norm(step)
+            new[vector_hash(embedding_texts(batch[-1]))] = moved / np.linalg.norm(moved)
+        store.upsert(batch)
+        add_vectors(store.engine, EMBEDDED, new)
+        progress(f"{start + len(batch):,} of {size:,} products")
+
+
+def _copy(product: Product, number: int, rng: random.Random) -> Product:
+    texts = {lang: replace(t, title=f"{t.title} {number}") for lang, t in product.texts.items()}
+    price = (product.price * Decimal(str(round(rng.uniform(0.5, 2), 3)))).quantize(Decimal("0.01"))
+    return replace(
+        product, external_id=f"copy-{number}", texts=texts, price=price, reviews=(), stock=rng.randint(0, 50)
+    )
+
+
+def _latency(search: Search, queries: Sequence[Query], encoder: EmbeddedEncoder) -> dict[str, list[float]]:
+    """Milliseconds per query, embedding apart: the two lists alone, and the whole search with records."""
+    vectors = encoder.embed([q.text for q in queries])
+    search.refresh()
+    times: dict[str, list[float]] = {"bm25": [], "dense": [], "fused": []}
+    for query, vector in zip(queries, vectors, strict=True):
+        times["bm25"].append(_timed(lambda q=query: search.lexical(q)))  # type: ignore[misc]
+        times["dense"].append(_timed(lambda q=query, v=vector: search.dense(q, v)))  # type: ignore[misc]
+        times["fused"].append(_timed(lambda q=query, v=vector: search.search_by_vector(q, v)))  # type: ignore[misc]
+    return times
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return (time.perf_counter() - start) * 1000
+
+
+def _index_recall(store: ProductStore, encoder: EmbeddedEncoder) -> float:
+    """Recall@100 of the index against comparing every vector exactly."""
+    index = VectorIndex.load(store.engine, EMBEDDED)
+    everything = index.vectors.astype(np.float32)
+    found = []
+    for vector in encoder.embed([q.text for q in _queries(50, random.Random(SEED + 1))]):
+        exact = index.ids[np.argsort(-(everything @ vector))[:K]]
+        found.append(len(set(index.rank(vector, index.ids, K)) & set(exact.tolist())) / K)
+    return float(np.mean(found))

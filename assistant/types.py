@@ -55,8 +55,7 @@ class ParsedTurn(BaseModel):
     def frame(self) -> dict[str, Any]:
         """The frame as JSON values, empty fields left out, as the contract has it."""
         whole = self.model_dump(mode="python")
-        kept = {k: _plain(v) for k, v in whole.items() if k != "understood" and v not in ({}, (), None)}
-        return kept
+        return {k: _plain(v) for k, v in whole.items() if k != "understood" and v not in ({}, (), None)}
 
 
 def _plain(value: Any) -> Any:

@@ -91,7 +91,8 @@ def embed_products(
 
 def product_vector(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
     """A product's vector, shape (D,): the mean over the texts of its languages, unit length."""
-    return _unit(embedder.embed(texts).sum(axis=0, keepdims=True))[0]
+    unit: NDArray[np.float32] = _unit(embedder.embed(texts).sum(axis=0, keepdims=True))[0]
+    return unit
 
 
 def add_vectors(engine: Engine, model: str, vectors: Mapping[str, NDArray[Any]]) -> None:

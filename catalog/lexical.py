@@ -144,20 +144,23 @@ def phrase(words: Iterable[str]) -> str:
 class LexicalIndex:
     """BM25 over the words of titles and of everything else (SQLite FTS5)."""
 
-    def rank(self, connection: Connection, raw: str, where: Sequence[ColumnElement[bool]], k: int) -> list[int]:
-        """Ids of at most `k` products that satisfy `where`, best match first.
+    def rank(
+        self, connection: Connection, raw: str, where: Sequence[ColumnElement[bool]], k: int
+    ) -> tuple[list[int], int]:
+        """Ids of at most `k` products that satisfy `where`, best match first, and how many are complete.
 
-        Products that hold all words of the query come first, by BM25; if they are few, those
-        that hold some words follow.
+        The complete ones, which hold all words of the query, come first, by BM25; if they are few,
+        those that hold some words follow.
         """
         words = [f'"{p}"' for p in query_words(raw)]
         if not words:
-            return []
+            return [], 0
         ids = self._match(connection, " AND ".join(words), where, k)
-        if len(ids) < min(ENOUGH, k) and len(words) > 1:
+        complete = len(ids)
+        if complete < min(ENOUGH, k) and len(words) > 1:
             known = set(ids)
             ids += [i for i in self._match(connection, " OR ".join(words), where, k) if i not in known]
-        return ids[:k]
+        return ids[:k], complete
 
     def _match(
         self, connection: Connection, expression: str, where: Sequence[ColumnElement[bool]], k: int

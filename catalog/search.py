@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from catalog.types import FACETS, Candidate, Filters, Query, Relaxation
 
 # Reciprocal rank fusion (Cormack et al., SIGIR 2009): score = sum of weight / (K + rank).
 RRF_K = 60
-LEXICAL_WEIGHT = 1.0
+# A product that holds all words is better evidence than a near vector, one that holds some is worse.
+COMPLETE_WEIGHT = 2.0
+PARTIAL_WEIGHT = 0.3
 DENSE_WEIGHT = 1.0
 # Cosine from which a word names a facet value (of another language, say), and how far below the
 # best a value may be to be meant as well: 双肩包 is .66 to handbag and .62 to backpack.
@@ -59,15 +61,12 @@ class Search:
     def search_by_vector(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
         """The same with the text already embedded, shape (D,)."""
         self.refresh()
-        lexical, dense = self.rankings(query, vector)
-        return self._candidates(fuse(lexical, dense)[: query.k], lexical, dense)
+        lexical, complete = self.lexical(query)
+        dense = self.dense(query, vector)
+        return self._candidates(fuse(lexical, dense, complete)[: query.k], lexical, dense)
 
-    def rankings(self, query: Query, vector: NDArray[np.float32]) -> tuple[list[int], list[int]]:
-        """The lexical and the dense list of row ids, before fusion."""
-        return self.lexical(query), self.dense(query, vector)
-
-    def lexical(self, query: Query) -> list[int]:
-        """Row ids by words alone."""
+    def lexical(self, query: Query) -> tuple[list[int], int]:
+        """Row ids by words alone, and how many of them hold all words."""
         with self._engine.connect() as connection:
             return self._lexical.rank(connection, query.text, self._where(query.filters), query.k)
 
@@ -193,7 +192,7 @@ class Search:
         )
         with self._engine.connect() as connection:
             ids = list(connection.scalars(statement))
-        return self._candidates(fuse(ids, []), [], [])
+        return self._candidates(fuse(ids, [], len(ids)), [], [])
 
     def _relaxed(self, limit: str, words: tuple[str, ...], without: Filters) -> Relaxation:
         where = self._where(without)
@@ -212,16 +211,18 @@ _NEAREST: Mapping[str, tuple[Any, Any]] = {
 }
 
 
-def fuse(lexical: Sequence[int], dense: Sequence[int]) -> list[tuple[int, float]]:
-    """Reciprocal rank fusion of two lists of ids.
+def fuse(lexical: Sequence[int], dense: Sequence[int], complete: int) -> list[tuple[int, float]]:
+    """Reciprocal rank fusion of two lists of ids, of which the first `complete` lexical ones hold all words.
 
-    >>> [i for i, _ in fuse([7, 8], [8, 9])]
+    >>> [i for i, _ in fuse([7, 8], [8, 9], complete=2)]
     [8, 7, 9]
     """
     scores: dict[int, float] = {}
-    for ranking, weight in ((lexical, LEXICAL_WEIGHT), (dense, DENSE_WEIGHT)):
-        for rank, row_id in enumerate(ranking, start=1):
-            scores[row_id] = scores.get(row_id, 0.0) + weight / (RRF_K + rank)
+    for rank, row_id in enumerate(dense, start=1):
+        scores[row_id] = DENSE_WEIGHT / (RRF_K + rank)
+    for rank, row_id in enumerate(lexical, start=1):
+        weight = COMPLETE_WEIGHT if rank <= complete else PARTIAL_WEIGHT
+        scores[row_id] = scores.get(row_id, 0.0) + weight / (RRF_K + rank)
     return sorted(scores.items(), key=lambda item: -item[1])
 
 
@@ -249,10 +250,10 @@ def _each_dropped(filters: Filters) -> Iterator[tuple[str, tuple[str, ...], Filt
             yield (
                 name,
                 (f"{value:f}" if isinstance(value, Decimal) else f"{value:g}",),
-                replace(filters, **{name: None}),
+                replace(filters, **cast(Any, {name: None})),
             )
     for kind in ("include", "exclude"):
         facets: Mapping[str, tuple[str, ...]] = getattr(filters, kind)
         for facet, words in facets.items():
             rest = {f: w for f, w in facets.items() if f != facet}
-            yield facet if kind == "include" else f"exclude.{facet}", words, replace(filters, **{kind: rest})
+            yield facet if kind == "include" else f"exclude.{facet}", words, replace(filters, **cast(Any, {kind: rest}))

@@ -123,7 +123,8 @@ def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
         blocks.load(follow, None, chat, concurrency_limit=None, **private)
     blocks.queue(default_concurrency_limit=None)
     blocks.max_threads = 400
-    return blocks
+    page: gr.Blocks = blocks
+    return page
 
 
 def page_language(cookie: str | None, accepted: str) -> Language:

@@ -113,8 +113,9 @@ def _quality(directory: Path, encoder: EmbeddedEncoder, count: int, progress: Pr
         text = " ".join(pair[n in other] for n, pair in enumerate(pairs))
         wanted = set(_words(product, "en"))
         relevant = {ids[p.external_id] for p in products if wanted <= {*_all_words(p)}}
-        lexical, dense = search.rankings(Query(text, k=K), encoder.embed([text])[0])
-        fused = [i for i, _ in fuse(lexical, dense)]
+        lexical, complete = search.lexical(Query(text, k=K))
+        dense = search.dense(Query(text, k=K), encoder.embed([text])[0])
+        fused = [i for i, _ in fuse(lexical, dense, complete)]
         for name, ranking in (("bm25", lexical), ("dense", dense), ("fused", fused)):
             found = len(relevant & set(ranking[:10])) / min(len(relevant), 10)
             scores[name].append((ndcg(ranking, relevant, 10), found))

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from assistant.llm.protocol import LLMError
 
@@ -56,6 +57,8 @@ def _convert(target: Path, progress: Callable[[str], None]) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    causal: Any = AutoModelForCausalLM
+
     scratch = Path(tempfile.mkdtemp(prefix=f".{NAME}-", dir=target.parent))
     try:
         progress("assembling the weights and verifying their checksum")
@@ -65,10 +68,10 @@ def _convert(target: Path, progress: Callable[[str], None]) -> None:
             raise LLMError(f"the embedded model's weights are damaged: {error}") from error
         progress("converting to safetensors, about half a minute, once")
         source = {"pretrained_model_name_or_path": scratch, "gguf_file": gguf.name}
-        quantized = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+        quantized = causal.from_pretrained(**source, dtype=torch.float32)
         config = quantized.config
         del config.quantization_config  # else transformers refuses to save the dequantised weights
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model = causal.from_config(config, dtype=torch.float32)
         model.load_state_dict(quantized.state_dict())
         model.to(torch.bfloat16).save_pretrained(scratch / "model")
         AutoTokenizer.from_pretrained(**source).save_pretrained(scratch / "model")

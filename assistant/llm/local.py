@@ -43,8 +43,8 @@ class LocalLLM:
         self._device = pick_device(device)
         dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(model)
-            network = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, attn_implementation="sdpa")
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
+            network: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, attn_implementation="sdpa")
         except (OSError, ValueError) as error:
             raise LLMError(f"cannot load the language model {str(model)!r}: {error}") from error
         if adapter is not None:

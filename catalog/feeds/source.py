@@ -174,7 +174,7 @@ def instant(value: Any, column: str) -> datetime | None:
         return None
     for parse in (datetime.fromisoformat, *(_by_format(f) for f in _TIME_FORMATS)):
         try:
-            time = parse(text)
+            time: datetime = parse(text)
         except ValueError:
             continue
         return time if time.tzinfo else time.replace(tzinfo=UTC)

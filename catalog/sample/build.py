@@ -281,7 +281,7 @@ def _history(rng: random.Random, taste: Taste, by_type: Mapping[str, list[Produc
 
 
 def _liking(taste: Taste, product: Product) -> float:
-    low, high = vocabulary()["types"][product.external_id.rpartition("-")[0]]["price"]
+    low, high = map(float, vocabulary()["types"][product.external_id.rpartition("-")[0]]["price"])
     dearness = (float(product.price) - low) / (high - low)
     return (
         2.0 * (product.brand.split(" ")[0] in {b.split(" ")[0] for b in taste.brands})

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select
 
 from catalog.dense import VectorIndex
 from catalog.embedding import Embedder
@@ -238,7 +238,11 @@ def _has_size(keys: Sequence[str], in_stock: bool) -> ColumnElement[bool]:
 
 
 def _in_text(words: Sequence[str]) -> ColumnElement[bool]:
-    found: Select[Any] = select(product_words.c.rowid).where(matches(phrase(words)))
+    """A word without any letter stands nowhere."""
+    expression = phrase(words)
+    if not expression:
+        return false()
+    found: Select[Any] = select(product_words.c.rowid).where(matches(expression))
     return ProductRow.id.in_(found)
 
 

@@ -1,0 +1,86 @@
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from assistant.settings import Settings
+from catalog.embedding import EmbeddedEncoder, Embedder, embed_products
+from catalog.schema import open_database
+from catalog.search import Search
+from catalog.store import ProductStore
+from tests.toy_shop import PRODUCTS
+
+
+@pytest.fixture(autouse=True)
+def _own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's own shop."""
+    monkeypatch.setenv("DAOGOU_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    return EmbeddedEncoder()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ProductStore:
+    return ProductStore(open_database(f"sqlite:///{tmp_path}/shop.db"))
+
+
+@pytest.fixture
+def toy(store: ProductStore, embedder: Embedder) -> Search:
+    store.upsert(PRODUCTS)
+    embed_products(store, embedder)
+    return Search(store, embedder)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of our own on a free port, in a temporary directory."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        pytest.fail("PostgreSQL is not installed; .ci/system-packages installs it")
+    binaries, home = found[-1], tmp_path_factory.mktemp("postgres")
+    as_user: list[str] = []
+    if Path("/proc/self").stat().st_uid == 0:  # the server refuses to run as root
+        as_user = ["runuser", "-u", "postgres", "--"]
+        for path in (home, *home.parents):
+            if path == Path("/tmp"):
+                break
+            path.chmod(0o755)
+        shutil.chown(home, "postgres")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = home / "data"
+
+    def run(*command: str) -> None:
+        subprocess.run([*as_user, *command], check=True, capture_output=True, cwd=home)
+
+    run(str(binaries / "initdb"), "-D", str(data), "-U", "shop", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off"
+    run(str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(home / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
+    finally:
+        run(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return open_database(f"sqlite:///{tmp_path}/either.db")
+    url = request.getfixturevalue("postgres_url")
+    with create_engine(url).begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+    return open_database(url)

@@ -1,0 +1,100 @@
+"""What every implementation of a role must do; its tests inherit these."""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from assistant.llm import LLM
+from assistant.store import ConversationStore
+from catalog.embedding import Embedder
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"color": {"enum": ["red", "blue"]}, "count": {"enum": [1, 2]}},
+    "required": ["color", "count"],
+    "additionalProperties": False,
+}
+
+
+class LLMContract:
+    """`llm` is the fixture that a subclass gives."""
+
+    def test_completes_the_same_text_again(self, llm: LLM) -> None:
+        first = llm.complete("One, two, three,", max_tokens=8)
+        assert first
+        assert llm.complete("One, two, three,", max_tokens=8) == first
+
+    def test_streams_what_it_completes(self, llm: LLM) -> None:
+        assert "".join(llm.stream("One, two, three,", max_tokens=8)) == llm.complete("One, two, three,", max_tokens=8)
+
+    def test_stops_before_the_stop_string(self, llm: LLM) -> None:
+        whole = llm.complete("One, two, three,", max_tokens=8)
+        stop = whole[2:4]
+        assert llm.complete("One, two, three,", max_tokens=8, stop=[stop]) == whole[: whole.index(stop)]
+
+    def test_json_satisfies_the_schema(self, llm: LLM) -> None:
+        value = llm.complete_json('Two blue balls: {"', SCHEMA, max_tokens=60)
+        assert value["color"] in ("red", "blue")
+        assert value["count"] in (1, 2)
+
+
+class EmbedderContract:
+    """`encoder` is the fixture that a subclass gives."""
+
+    def test_vectors_have_unit_length(self, encoder: Embedder) -> None:
+        vectors = encoder.embed(["a red scarf", "", "x" * 5_000])
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+
+    def test_likeness_in_meaning(self, encoder: Embedder) -> None:
+        scarf, wrap, engine = encoder.embed(["a warm scarf", "a cosy shawl", "a diesel engine"])
+        assert scarf @ wrap > scarf @ engine
+
+
+class ConversationContract:
+    """`conversations` is the fixture that a subclass gives."""
+
+    def test_events_are_numbered_from_one(self, conversations: ConversationStore) -> None:
+        own, other = conversations.begin("ann"), conversations.begin("bob")
+        for n in range(3):
+            conversations.append(own, "message", {"text": str(n)})
+        conversations.append(other, "message", {"text": "x"})
+        assert [(e.seq, e.payload["text"]) for e in conversations.events(own)] == [(1, "0"), (2, "1"), (3, "2")]
+        assert [e.seq for e in conversations.events(own, after=2)] == [3]
+        assert conversations.last_seq(other) == 1
+
+    def test_a_retry_is_the_first_message(self, conversations: ConversationStore) -> None:
+        own = conversations.begin("ann")
+        first = conversations.append(own, "message", {"text": "hi"}, "id-1")
+        again = conversations.append(own, "message", {"text": "hi, again"}, "id-1")
+        assert (again.seq, again.payload) == (first.seq, first.payload)
+        assert len(conversations.events(own)) == 1
+
+    def test_writers_at_once_lose_and_double_nothing(self, conversations: ConversationStore) -> None:
+        own = conversations.begin("ann")
+        failures: list[Any] = []
+
+        def write(writer: int) -> None:
+            try:
+                for n in range(10):
+                    conversations.append(own, "message", {"text": f"{writer}.{n}"}, f"{writer}.{n}")
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=write, args=(w,)) for w in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        events = conversations.events(own)
+        assert not failures
+        assert [e.seq for e in events] == list(range(1, 41))
+        assert len({e.payload["text"] for e in events}) == 40
+
+    def test_a_shopper_comes_back_to_the_latest_conversation(self, conversations: ConversationStore) -> None:
+        first = conversations.open("ann")
+        assert conversations.open("ann") == first
+        second = conversations.begin("ann")
+        assert conversations.open("ann") == second
+        assert conversations.shopper_of(second) == "ann"

@@ -1,0 +1,45 @@
+"""Stand-ins that say what a test told them to."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from assistant.llm import LLMError
+from assistant.llm.protocol import until_stop
+
+
+class ScriptedLLM:
+    """Answers with what was enqueued, in order, and keeps the prompts that it was given."""
+
+    name = "scripted"
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = deque(answers)
+        self.prompts: list[str] = []
+
+    def enqueue(self, *answers: Any) -> None:
+        self.answers.extend(answers)
+
+    def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
+        return "".join(self.stream(prompt, max_tokens=max_tokens, stop=stop))
+
+    def stream(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> Iterator[str]:
+        return until_stop(iter(str(self._next(prompt))), stop)
+
+    def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
+        return self._next(prompt)
+
+    def _next(self, prompt: str) -> Any:
+        self.prompts.append(prompt)
+        if not self.answers:
+            raise LLMError("nothing is enqueued")
+        answer = self.answers.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def frame(intent: str, *, mood: float = 0.0, **fields: Any) -> dict[str, Any]:
+    """What the model would decode for a message."""
+    label = "negative" if mood < 0 else "positive" if mood > 0 else "neutral"
+    return {"intent": intent, **fields, "sentiment": {"label": label, "score": mood}}

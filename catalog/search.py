@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, exists, false, func, not_, or_, select
+from sqlalchemy import cast as cast_sql
 
 from catalog.dense import VectorIndex
 from catalog.embedding import Embedder
@@ -143,14 +144,16 @@ class Search:
 
     def _passing(self, where: Sequence[ColumnElement[bool]]) -> NDArray[np.int64]:
         """Row ids that satisfy `where`, ascending; recent answers are kept until a change."""
-        statement = select(ProductRow.id).where(*where).order_by(ProductRow.id)
+        # One row with all ids is read several times faster than a row for each.
+        statement = select(func.aggregate_strings(cast_sql(ProductRow.id, Text), ",")).where(*where)
         name = str(statement.compile(self._engine, compile_kwargs={"literal_binds": True}))
         with self._lock:
             if name in self._allowed:
                 self._allowed.move_to_end(name)
                 return self._allowed[name]
         with self._engine.connect() as connection:
-            ids = np.fromiter((row[0] for row in connection.execute(statement)), dtype=np.int64)
+            joined = connection.scalar(statement) or ""
+        ids = np.sort(np.fromstring(joined, dtype=np.int64, sep=",")) if joined else np.zeros(0, np.int64)
         with self._lock:
             self._allowed[name] = ids
             while len(self._allowed) > CACHED_FILTERS:

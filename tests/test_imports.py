@@ -63,7 +63,9 @@ def test_assistant_imports_downwards() -> None:
 
 
 def test_the_command_line_starts_light() -> None:
-    heavy = {name for name in imports(ROOT / "assistant" / "cli.py", top_level_only=True) if name.split(".")[0] in HEAVY}
+    heavy = {
+        name for name in imports(ROOT / "assistant" / "cli.py", top_level_only=True) if name.split(".")[0] in HEAVY
+    }
     assert not heavy
 
 

@@ -20,7 +20,7 @@ def product(
         variants=tuple(Variant(f"{external_id}-{s}", size=s, stock=stock) for s in sizes),
         rating=rating,
         review_count=10,
-        stock=stock,
+        stock=stock * max(1, len(sizes)),
     )
 
 

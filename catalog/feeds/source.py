@@ -127,7 +127,7 @@ def price(value: Any, column: str, currency: str) -> tuple[Decimal, str]:
         raise BadValue(column, "missing")
     code = re.search(r"\b([A-Z]{3})\b", text)
     parsed = Price.fromstring(text.replace(code.group(), "") if code else text)
-    if parsed.amount is None or "-" in text:
+    if parsed.amount is None or "-" in text or not re.search(r"\d", text):
         raise BadValue(column, f"{text!r} is not a price")
     if not 0 <= parsed.amount <= MAX_PRICE:
         raise BadValue(column, f"{text!r} is out of range")

@@ -10,7 +10,9 @@ def index(**values: set[str]) -> FacetIndex:
     return FacetIndex({f: frozenset(v) for f, v in values.items()}, VOCABULARY, lambda word, known: ())
 
 
-@pytest.mark.parametrize(("word", "value"), [("红色", "red"), ("Crimson", "red"), ("紅色", "red"), ("grey", "grey"), ("gray", "grey")])
+@pytest.mark.parametrize(
+    ("word", "value"), [("红色", "red"), ("Crimson", "red"), ("紅色", "red"), ("grey", "grey"), ("gray", "grey")]
+)
 def test_words_have_a_canonical_value(word: str, value: str) -> None:
     assert VOCABULARY.canonical("color", word) == value
 

@@ -26,7 +26,10 @@ def test_english_finds_a_chinese_title(toy: Search) -> None:
 
 
 def test_price_bounds_are_exact(toy: Search) -> None:
-    assert set(ids(toy, "scarf", price_max=Decimal("89"), include={"category": ("scarf",)})) == {"red-scarf", "navy-scarf"}
+    assert set(ids(toy, "scarf", price_max=Decimal("89"), include={"category": ("scarf",)})) == {
+        "red-scarf",
+        "navy-scarf",
+    }
     assert set(ids(toy, "scarf", price_min=Decimal("89.01"), include={"category": ("scarf",)})) == {"blue-scarf"}
 
 

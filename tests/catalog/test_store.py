@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import Engine, inspect, text
 
 from catalog.schema import Base, migrate
@@ -57,10 +58,8 @@ def test_a_failure_midway_leaves_nothing_behind(engine: Engine) -> None:
         yield from PRODUCTS
         raise OSError("the disk went away")
 
-    try:
+    with pytest.raises(OSError, match="the disk went away"):
         store.upsert(broken())
-    except OSError:
-        pass
     assert store.count() == 0
 
 

@@ -1,0 +1,88 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from assistant.profile import Portrait, portrait
+from assistant.ranking.blend import rank
+from assistant.state import DialogueState
+from catalog.types import Candidate, Interaction
+from tests.toy_shop import PRODUCTS
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+BY_ID = {p.external_id: p for p in PRODUCTS}
+
+
+def candidates(*ids: str) -> list[Candidate]:
+    """Candidates of equal search score."""
+    return [Candidate(BY_ID[i], 1, 1, 0.03) for i in ids]
+
+
+def order(ids: tuple[str, ...], state: DialogueState, taste: Portrait = Portrait()) -> list[str]:  # noqa: B008
+    return [r.product.external_id for r in rank(candidates(*ids), state, taste)]
+
+
+def test_contributions_add_up_to_the_score() -> None:
+    taste = portrait([Interaction("a", "trail", "purchase", NOW)], BY_ID)
+    state = DialogueState(slots={"color": ("blue",), "price_max": Decimal(400)}, mood=-0.5)
+    for recommendation in rank(candidates("trail", "road", "bag"), state, taste):
+        assert recommendation.score == sum(c.value for c in recommendation.contributions)
+
+
+def test_wishes_met_come_first() -> None:
+    state = DialogueState(slots={"feature": ("waterproof",)})
+    assert order(("road", "trail"), state)[0] == "trail"
+    assert order(("red-scarf", "jacket"), DialogueState(slots={"feature": ("防水",)}))[0] == "jacket"
+
+
+def test_the_same_request_ranks_differently_for_two_shoppers() -> None:
+    fan = portrait([Interaction("a", "black-dress", "purchase", NOW)], BY_ID)
+    ids = ("red-scarf", "red-dress")
+    assert order(ids, DialogueState(), fan)[0] == "red-dress"
+    other = portrait([Interaction("b", "navy-scarf", "purchase", NOW), Interaction("b", "bag", "purchase", NOW)], BY_ID)
+    assert order(ids, DialogueState(), other)[0] == "red-scarf"
+
+
+def test_bought_and_disliked_step_back() -> None:
+    assert order(("red-scarf", "blue-scarf"), DialogueState(), Portrait(bought=frozenset({"red-scarf"}))) == [
+        "blue-scarf",
+        "red-scarf",
+    ]
+    assert (
+        order(("red-scarf", "blue-scarf"), DialogueState(), Portrait(disliked=frozenset({"red-scarf"})))[0]
+        == "blue-scarf"
+    )
+
+
+def test_cheapest_first_among_those_that_fit() -> None:
+    state = DialogueState(slots={"sort": "price_asc"})
+    assert order(("red-scarf", "blue-scarf", "navy-scarf"), state) == ["navy-scarf", "red-scarf", "blue-scarf"]
+
+
+def test_an_upset_shopper_gets_what_is_rated_well() -> None:
+    good = replace(BY_ID["red-scarf"], rating=5.0, review_count=50)
+    poor = replace(BY_ID["blue-scarf"], rating=3.2, review_count=50)
+
+    def lead(mood: float) -> float:
+        first, second = rank(
+            [Candidate(good, 1, 1, 0.03), Candidate(poor, 1, 1, 0.03)], DialogueState(mood=mood), Portrait()
+        )
+        return first.score - second.score
+
+    assert lead(-0.8) > lead(0) > 0
+
+
+def test_the_portrait_counts_and_remembers() -> None:
+    taste = portrait(
+        [
+            Interaction("a", "trail", "purchase", NOW),
+            Interaction("a", "trail", "rating", NOW, 5),
+            Interaction("a", "gone", "view", NOW),
+        ],
+        BY_ID,
+    )
+    assert (taste.bought, taste.brand_purchases, taste.spent) == (
+        {"trail"},
+        {"Velora": 1},
+        {"running shoes": Decimal("399.00")},
+    )
+    assert portrait([], BY_ID) == Portrait()

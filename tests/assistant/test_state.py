@@ -1,0 +1,113 @@
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.state import DialogueState, fold, update
+from assistant.types import INTENTS, LIST_SLOTS, ParsedTurn, Sentiment
+
+
+def turn(intent: str, **fields: Any) -> ParsedTurn:
+    return ParsedTurn(intent=intent, **fields)  # type: ignore[arg-type]
+
+
+def after(*turns: ParsedTurn) -> DialogueState:
+    state = DialogueState()
+    for parsed in turns:
+        state = update(state, parsed)
+    return state
+
+
+SHOES = turn("find", slots={"category": "running shoes", "color": ("red",), "price_max": 500})
+
+
+def test_refining_keeps_what_was_said() -> None:
+    state = after(SHOES, turn("refine", slots={"size": ("42",)}))
+    assert state.slots == {"category": "running shoes", "color": ("red",), "price_max": 500, "size": ("42",)}
+
+
+def test_refining_replaces_what_is_contradicted() -> None:
+    assert after(SHOES, turn("refine", slots={"color": ("blue",)})).slots["color"] == ("blue",)
+    assert after(SHOES, turn("refine", slots={"price_about": 80})).filters().price_max == 100
+
+
+def test_taking_back() -> None:
+    assert "color" not in after(SHOES, turn("refine", drop=("color",))).slots
+    excluded = after(SHOES, turn("refine", exclude={"material": ("leather",)}))
+    assert excluded.filters().exclude == {"material": ("leather",)}
+    assert not after(
+        SHOES, turn("refine", exclude={"material": ("leather",)}), turn("refine", drop=("material",))
+    ).exclude
+
+
+def test_wanting_and_not_wanting_the_same_colour_the_last_word_counts() -> None:
+    unwanted = after(SHOES, turn("refine", exclude={"color": ("red",)}))
+    assert "color" not in unwanted.slots
+    assert update(unwanted, turn("refine", slots={"color": ("red",)})).exclude == {}
+
+
+def test_another_category_starts_afresh_and_keeps_the_profile() -> None:
+    state = after(
+        turn("find", slots={"category": "shoes", "color": ("red",)}, profile={"shoe_size": 42}),
+        turn("find", slots={"category": "sofa"}),
+    )
+    assert state.slots == {"category": "sofa"}
+    assert state.profile == {"shoe_size": 42}
+
+
+def test_a_question_leaves_the_search_alone() -> None:
+    assert after(SHOES, turn("ask", slots={"size": ("42",)})).slots == after(SHOES).slots
+
+
+def test_positions_become_products() -> None:
+    shown = DialogueState(shown=("a", "b", "c"))
+    assert update(shown, turn("cart", items=(2, -1))).items == ("b", "c")
+    assert update(shown, turn("cart", items=(9,))).items == ()
+
+
+def test_allergies_are_excluded_without_asking() -> None:
+    state = after(turn("find", slots={"category": "chocolate"}, profile={"allergies": ["nuts"]}))
+    assert state.filters().exclude == {"feature": ("nuts",)}
+
+
+def test_mood_runs() -> None:
+    angry = turn("feedback", sentiment=Sentiment(label="negative", score=-1))
+    assert 0 > after(angry).mood > after(angry, angry).mood > -1
+
+
+def test_the_state_is_a_fold_over_events() -> None:
+    events = [
+        SimpleNamespace(kind="message", payload={"text": "red shoes"}),
+        SimpleNamespace(kind="parsed", payload={"frame": SHOES.frame()}),
+        SimpleNamespace(kind="answer", payload={"picks": [{"product": "a"}, {"product": "b"}]}),
+        SimpleNamespace(kind="answer", payload={"picks": [{"product": "c"}]}),
+        SimpleNamespace(kind="cart", payload={"product": "a", "kind": "cart"}),
+    ]
+    state = fold(events)
+    assert (state.text, state.shown, state.seen) == ("red shoes", ("c",), ("a", "b", "c"))
+    assert state.filters().price_max == Decimal(500)
+    assert fold(events) == state
+
+
+words = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3).map(tuple)
+turns = st.builds(
+    ParsedTurn,
+    intent=st.sampled_from(INTENTS),
+    slots=st.dictionaries(st.sampled_from(LIST_SLOTS), words, max_size=3),
+    exclude=st.dictionaries(st.sampled_from(LIST_SLOTS), words, max_size=3),
+    drop=st.lists(st.sampled_from(LIST_SLOTS), max_size=2).map(tuple),
+    items=st.lists(st.integers(-3, 5), max_size=3).map(tuple),
+)
+
+
+@given(st.lists(turns, max_size=8))
+def test_any_conversation_has_a_state_without_contradiction(parsed: list[ParsedTurn]) -> None:
+    state = after(*parsed)
+    for facet, excluded in state.exclude.items():
+        wanted = state.slots.get(facet, ())
+        assert not set(excluded) & set(wanted) or any(
+            set(p.slots.get(facet, ())) & set(p.exclude.get(facet, ())) for p in parsed
+        )
+    state.query()

@@ -1,0 +1,143 @@
+"""Whole turns on the toy shop: real search, scripted model."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from assistant.explain import Explainer, Shop
+from assistant.parser import Parser
+from assistant.store import ConversationStore
+from assistant.turn import Assistant, unanswered
+from assistant.types import Reply
+from catalog.search import Search
+from catalog.store import ProductStore
+from catalog.types import Interaction
+from tests.fakes import ScriptedLLM, frame
+
+
+class Chat:
+    """One shopper's conversation with a scripted model."""
+
+    def __init__(self, search: Search, store: ProductStore, embedder: Any, contact: str = "") -> None:
+        self.llm = ScriptedLLM()
+        self.store = store
+        self.conversations = ConversationStore(store.engine)
+        explainer = Explainer(None, Shop(store.brands(), store.properties(100)))
+        self.assistant = Assistant(Parser(self.llm, embedder), search, explainer, store, self.conversations, 3, contact)
+        self.conversation = self.conversations.begin("ann")
+
+    def say(self, text: str, answer: Any = None) -> Reply:
+        if answer is not None:
+            self.llm.enqueue(answer)
+        self.assistant.hear(self.conversation, text)
+        *_, last = self.assistant.answer(self.conversation)
+        return last
+
+
+@pytest.fixture
+def chat(toy: Search, store: ProductStore, embedder: Any) -> Chat:
+    return Chat(toy, store, embedder)
+
+
+def shown(reply: Reply) -> list[str]:
+    return [p.product.external_id for p in reply.picks]
+
+
+def test_find_then_refine(chat: Chat) -> None:
+    first = chat.say("scarf", frame("find", slots={"category": "scarf"}))
+    assert set(shown(first)) == {"red-scarf", "blue-scarf", "navy-scarf"}
+    assert first.done
+    assert {"parse", "search", "rank", "first_card", "text"} <= set(first.timings)
+    assert set(shown(chat.say("blue", frame("refine", slots={"color": ["blue"]})))) == {"blue-scarf", "navy-scarf"}
+    second = chat.say("max 100", frame("refine", slots={"price_max": "100"}))
+    assert shown(second) == ["navy-scarf"]
+
+
+def test_cards_come_before_the_text(chat: Chat) -> None:
+    chat.llm.enqueue(frame("find", slots={"category": "scarf"}))
+    chat.assistant.hear(chat.conversation, "scarf")
+    replies = list(chat.assistant.answer(chat.conversation))
+    assert len(replies[0].picks) == 3
+    assert replies[0].text.count("\n") == 0
+    assert [r.text for r in replies] == sorted((r.text for r in replies), key=len)
+    assert [r.done for r in replies] == [False] * (len(replies) - 1) + [True]
+
+
+def test_the_language_follows_the_message(chat: Chat) -> None:
+    assert chat.say("围巾", frame("find", slots={"category": "围巾"})).text.startswith("为您找到")
+    assert chat.say("scarf", frame("refine")).text.startswith(("Some more", "That is all"))
+
+
+def test_nothing_found_names_the_limit_and_offers_it(chat: Chat) -> None:
+    reply = chat.say(
+        "red dress under 100", frame("find", slots={"category": "dress", "color": ["red"], "price_max": "100"})
+    )
+    assert not reply.picks
+    assert "The cheapest that fits the rest is ¥199." in reply.text
+    offer = reply.quick_replies[0].text
+    assert shown(chat.say(offer)) == ["red-dress"]  # a button needs no model
+
+
+def test_more_pages_without_repeating(chat: Chat, store: ProductStore) -> None:
+    first = shown(chat.say("something", frame("find", slots={"color": ["red", "blue"]})))
+    second = shown(chat.say("Show me more"))
+    assert second
+    assert not set(first) & set(second)
+
+
+def test_the_second_one(chat: Chat) -> None:
+    reply = chat.say("scarf", frame("find", slots={"category": "scarf"}))
+    wanted = shown(reply)[1]
+    assert store_title(chat, wanted) in chat.say("is the 2 silk?", frame("ask", items=[2])).text
+    assert store_title(chat, wanted) in chat.say("add 2 to the cart", frame("cart", items=[2])).text
+    assert [(i.product, i.kind) for i in chat.store.history("ann")] == [(wanted, "cart")]
+
+
+def store_title(chat: Chat, product: str) -> str:
+    found = chat.store.get(product)
+    assert found is not None
+    return found.text("en").title
+
+
+def test_an_open_request_asks_a_newcomer_one_question(chat: Chat) -> None:
+    reply = chat.say("what suits me?", frame("recommend"))
+    assert not reply.picks
+    assert [q.text for q in reply.quick_replies] == ["clothing"]
+
+
+def test_an_open_request_goes_by_history(chat: Chat, store: ProductStore) -> None:
+    store.interact(Interaction("ann", "trail", "purchase", datetime(2026, 1, 1, tzinfo=UTC)))
+    reply = chat.say("我适合买什么", frame("recommend"))
+    assert shown(reply)[0] == "road"  # the other running shoes of the brand; those bought step back
+    assert "Velora" in reply.picks[0].why
+
+
+def test_a_person_is_named_when_asked_for(toy: Search, store: ProductStore, embedder: Any) -> None:
+    chat = Chat(toy, store, embedder, contact="help@example.com")
+    assert "help@example.com" in chat.say("人工", frame("human")).text
+    assert "help@example.com" in chat.say("where is my parcel", frame("order", mood=-0.3)).text
+
+
+def test_an_answer_is_given_once(chat: Chat) -> None:
+    chat.say("hello", frame("chitchat"))
+    assert list(chat.assistant.answer(chat.conversation)) == []
+    kinds = [e.kind for e in chat.conversations.events(chat.conversation)]
+    assert kinds == ["message", "parsed", "answer"]
+
+
+def test_a_message_without_its_answer_is_answered_after_a_crash(chat: Chat) -> None:
+    chat.assistant.hear(chat.conversation, "hello", "id-1")
+    chat.assistant.hear(chat.conversation, "hello", "id-1")
+    assert unanswered(chat.conversations.events(chat.conversation)) == "hello"
+    chat.llm.enqueue(frame("chitchat"))
+    assert [r.done for r in chat.assistant.answer(chat.conversation)][-1]
+    assert unanswered(chat.conversations.events(chat.conversation)) is None
+
+
+@pytest.mark.parametrize("intent", ["compare", "feedback", "order", "other", "chitchat", "cart", "ask"])
+@pytest.mark.parametrize("text", ["hello", "你好"])
+def test_every_intent_has_an_answer_in_the_language(chat: Chat, intent: str, text: str) -> None:
+    reply = chat.say(text, frame(intent))
+    assert reply.text
+    assert any("\u4e00" <= c <= "\u9fff" for c in reply.text) == (text == "你好")

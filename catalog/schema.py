@@ -95,7 +95,7 @@ class ProductRow(Base):
     content_hash: Mapped[str] = mapped_column(String(64))  # of the whole product
     vector_hash: Mapped[str] = mapped_column(String(64))  # of the text that is embedded
     brand: Mapped[str] = mapped_column(String(200))
-    price: Mapped[Decimal] = mapped_column(Money, index=True)
+    price: Mapped[Decimal] = mapped_column(Money)
     currency: Mapped[str] = mapped_column(String(3))
     rating: Mapped[float]
     review_count: Mapped[int]
@@ -103,6 +103,8 @@ class ProductRow(Base):
     image: Mapped[str] = mapped_column(Text)
     url: Mapped[str] = mapped_column(Text)
     created: Mapped[datetime | None] = mapped_column(Instant)
+    # Covers the limits that most searches have, so that no row of this wide table is read for them.
+    __table_args__ = (Index(None, "price", "stock", "rating"),)
 
 
 class ProductTextRow(Base):

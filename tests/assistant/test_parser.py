@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -80,8 +79,8 @@ def test_the_schema_offers_only_what_is_there() -> None:
 
 
 @pytest.fixture(scope="module")
-def llm() -> Iterator[LLM]:
-    yield LocalLLM(embedded.fetch(Settings().cache_dir))
+def llm() -> LLM:
+    return LocalLLM(embedded.fetch(Settings().cache_dir))
 
 
 @pytest.mark.model

@@ -36,7 +36,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("external_id", name=op.f("uq_products_external_id")),
     )
     with op.batch_alter_table("products", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_products_price"), ["price"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_products_price_stock_rating"), ["price", "stock", "rating"], unique=False
+        )
 
     op.create_table(
         "shoppers",
@@ -210,7 +212,7 @@ def downgrade() -> None:
     op.drop_table("vectors")
     op.drop_table("shoppers")
     with op.batch_alter_table("products", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_products_price"))
+        batch_op.drop_index(batch_op.f("ix_products_price_stock_rating"))
 
     op.drop_table("products")
     op.drop_table("catalog_version")

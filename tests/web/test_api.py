@@ -1,0 +1,99 @@
+import time
+
+import httpx
+import pytest
+
+from assistant.store import Event
+from tests.fakes import ScriptedLLM, frame
+from tests.web.conftest import Shop
+from web.identity import COOKIE, Identity
+
+SCARVES = frame("find", slots={"category": "scarf"})
+
+
+def own_events(shop: Shop, visitor: httpx.Client) -> list[Event]:
+    key = (shop.parts.settings.data_dir / "secret_key").read_text()
+    shopper = Identity(key).shopper(visitor.cookies[COOKIE])
+    assert shopper
+    return shop.parts.conversations.events(shop.parts.conversations.open(shopper))
+
+
+def wait_for_answer(shop: Shop, visitor: httpx.Client) -> Event:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        events = own_events(shop, visitor)
+        if events and events[-1].kind == "answer":
+            return events[-1]
+        time.sleep(0.05)
+    raise AssertionError("no answer came")
+
+
+def test_a_message_is_answered_once(shop: Shop, script: ScriptedLLM) -> None:
+    visitor = shop.visitor()
+    script.enqueue(SCARVES)
+    for _ in range(3):
+        assert visitor.post("/api/messages", json={"text": "scarf", "client_message_id": "m1"}).status_code == 202
+    answer = wait_for_answer(shop, visitor)
+    assert len(answer.payload["picks"]) == 3
+    assert [e.kind for e in own_events(shop, visitor)] == ["message", "parsed", "answer"]
+
+
+def test_whatever_breaks_the_shopper_is_told(shop: Shop, script: ScriptedLLM) -> None:
+    visitor = shop.visitor()
+    script.enqueue(RuntimeError("a bug"))
+    visitor.post("/api/messages", json={"text": "scarf"})
+    assert wait_for_answer(shop, visitor).payload["text"].startswith("Something went wrong")
+    script.enqueue(SCARVES)
+    visitor.post("/api/messages", json={"text": "scarf"})
+    time.sleep(0.2)
+    assert wait_for_answer(shop, visitor).payload["picks"]
+
+
+def test_clicks_become_history(shop: Shop) -> None:
+    visitor = shop.visitor()
+    assert visitor.post("/api/interactions", json={"product": "scarf-01", "kind": "cart"}).status_code == 204
+    assert [e.payload for e in own_events(shop, visitor)] == [{"product": "scarf-01", "kind": "cart"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/interactions", {"product": "nothing", "kind": "cart"}, 404),
+        ("/api/interactions", {"product": "scarf-01", "kind": "purchase"}, 422),
+        ("/api/interactions", {"product": "scarf-01", "kind": "like", "shopper": "x" * 10}, 204),
+        ("/api/messages", {"text": ""}, 422),
+        ("/api/messages", {"text": "x" * 2_001}, 422),
+    ],
+)
+def test_bad_requests(shop: Shop, path: str, body: dict[str, str], status: int) -> None:
+    assert shop.visitor().post(path, json=body).status_code == status
+
+
+def test_nobody_acts_for_another(shop: Shop) -> None:
+    visitor = shop.visitor()
+    body = {"product": "scarf-01", "kind": "cart"}
+    assert httpx.post(f"{shop.url}/api/interactions", json=body).status_code == 401
+    forged = {COOKIE: visitor.cookies[COOKIE][:-3] + "abc"}
+    assert httpx.post(f"{shop.url}/api/interactions", json=body, cookies=forged).status_code == 401
+    elsewhere = {"Origin": "https://evil.example"}
+    assert visitor.post("/api/interactions", json=body, headers=elsewhere).status_code == 403
+    assert own_events(shop, visitor) == []
+
+
+def test_pictures_and_nothing_else(shop: Shop) -> None:
+    visitor = shop.visitor()
+    picture = visitor.get("/images/scarf-01.svg")
+    assert picture.headers["content-type"].startswith("image/svg+xml")
+    assert "default-src 'none'" in picture.headers["content-security-policy"]
+    for path in (
+        "/images/..%2fsecret_key",
+        "/images/%2e%2e/shop.db",
+        "/images/none.svg",
+        "/images/..%2f..%2fetc%2fpasswd",
+    ):
+        assert "secret" not in visitor.get(path).text
+        assert visitor.get(path).status_code in (404, 405)
+
+
+def test_health(shop: Shop) -> None:
+    assert httpx.get(f"{shop.url}/api/health").json() == {"status": "ok", "products": 1200}

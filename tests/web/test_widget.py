@@ -1,0 +1,181 @@
+"""The widget in Chromium."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant.build import build
+from assistant.settings import Settings
+from tests.fakes import ScriptedLLM, frame
+from tests.web.conftest import Shop
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    options = getattr(request, "param", {"locale": "en-US"})
+    context = chromium.new_context(**options)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    yield page
+    context.close()
+
+
+def open_shop(page: Any, shop: Shop) -> set[str]:
+    """Open the page; returns the hosts that it asks, which fills as it goes on."""
+    hosts: set[str] = set()
+    page.on("request", lambda r: hosts.add(r.url.split("/")[2]) if "://" in r.url else None)
+    page.goto(shop.url)
+    page.wait_for_selector("#dg-message textarea")
+    return hosts
+
+
+def say(page: Any, text: str) -> None:
+    page.fill("#dg-message textarea", text)
+    page.press("#dg-message textarea", "Enter")
+
+
+def prices_are_the_records(page: Any, shop: Shop) -> None:
+    cards = page.locator(".dg-card").all()
+    assert cards
+    for card in cards:
+        product = shop.parts.products.get(card.get_attribute("data-product"))
+        shown = Decimal(re.sub(r"[^\d.]", "", card.locator(".dg-price").inner_text()))
+        assert product is not None
+        assert shown == product.price
+
+
+@pytest.mark.parametrize(
+    ("page", "first", "refinement", "frames", "words"),
+    [
+        (
+            {"locale": "en-US"}, "a scarf please", "under 200", [frame("find", slots={"category": "scarf"}), frame("refine", slots={"price_max": "200"})],
+            ("Here is what fits:", "Add to cart"),
+        ),
+        (
+            {"locale": "zh-CN"}, "想买条围巾", "200以内", [frame("find", slots={"category": "围巾"}), frame("refine", slots={"price_max": "200"})],
+            ("为您找到这些：", "加入购物车"),
+        ),
+    ],
+    indirect=["page"],
+)  # fmt: skip
+def test_a_conversation_with_a_refinement(
+    page: Any, shop: Shop, script: ScriptedLLM, first: str, refinement: str, frames: list[Any], words: tuple[str, str]
+) -> None:
+    script.enqueue(*frames)
+    hosts = open_shop(page, shop)
+    say(page, first)
+    page.wait_for_selector(".dg-card")
+    page.wait_for_selector(".dg-quicks")
+    say(page, refinement)
+    page.wait_for_function("document.querySelectorAll('.dg-cards').length == 2")
+    page.wait_for_selector(".dg-quicks")
+    prices_are_the_records(page, shop)
+    last = page.locator(".dg-cards").last
+    assert all(float(re.sub(r"[^\d.]", "", p)) <= 200 for p in last.locator(".dg-price").all_inner_texts())
+    body = page.locator("body").inner_text()
+    assert all(word in body for word in words)
+    assert hosts == {shop.url.removeprefix("http://")}
+    assert page.locator(".dg-card img").first.evaluate("i => i.naturalWidth") > 0
+
+
+def test_clicking_and_reloading(page: Any, shop: Shop, script: ScriptedLLM) -> None:
+    script.enqueue(frame("find", slots={"category": "sofa"}))
+    open_shop(page, shop)
+    say(page, "a sofa")
+    page.locator(".dg-cart").first.click()
+    page.wait_for_selector('.dg-cart[aria-pressed="true"]')
+    page.locator('.dg-quick:has-text("Show me more")').click()
+    page.wait_for_function("document.querySelectorAll('.dg-card').length == 6")
+    page.reload()
+    page.wait_for_function("document.querySelectorAll('.dg-card').length == 6")
+    assert page.locator('.dg-cart[aria-pressed="true"]').count() == 1
+    assert "a sofa" in page.locator("body").inner_text()
+
+
+def test_the_conversation_survives_a_restart(page: Any, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", explain=False)
+    first = Shop(build(settings, llm=ScriptedLLM(frame("find", slots={"category": "desk"}))))
+    open_shop(page, first)
+    say(page, "a desk")
+    page.wait_for_selector(".dg-quicks")
+    first.close()
+    second = Shop(build(settings, llm=ScriptedLLM()))
+    open_shop(page, second)
+    page.wait_for_selector(".dg-card")
+    second.close()
+
+
+def test_shoppers_do_not_see_each_other(page: Any, chromium: Any, shop: Shop, script: ScriptedLLM) -> None:
+    script.enqueue(frame("find", slots={"category": "lamp"}))
+    open_shop(page, shop)
+    say(page, "my very own lamp")
+    page.wait_for_selector(".dg-card")
+    other = chromium.new_context().new_page()
+    open_shop(other, shop)
+    other.wait_for_timeout(1_500)
+    assert "my very own lamp" not in other.locator("body").inner_text()
+    assert other.locator(".dg-card").count() == 0
+
+
+def test_what_a_shopper_writes_is_text(page: Any, shop: Shop, script: ScriptedLLM) -> None:
+    script.enqueue(frame("chitchat"))
+    open_shop(page, shop)
+    say(page, "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>")
+    page.wait_for_function("document.body.innerText.includes('<b>bold</b>')")
+    assert page.title() != "hacked"
+
+
+@pytest.mark.parametrize("page", [{"locale": "zh-CN", "viewport": {"width": 360, "height": 740}}], indirect=True)
+def test_a_narrow_screen(page: Any, shop: Shop, script: ScriptedLLM) -> None:
+    script.enqueue(frame("find", slots={"category": "跑鞋"}))
+    open_shop(page, shop)
+    say(page, "跑鞋")
+    page.wait_for_selector(".dg-card")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for selector in (".dg-cart", "#dg-send"):
+        box = page.locator(selector).first.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+
+
+def test_the_language_can_be_switched(page: Any, shop: Shop) -> None:
+    open_shop(page, shop)
+    page.wait_for_function("document.querySelector('#dg-message textarea').placeholder.startsWith('What')")
+    page.get_by_label("中文").check()
+    page.wait_for_function("document.querySelector('#dg-message textarea').placeholder.startsWith('想买')")
+    page.reload()
+    page.wait_for_function("document.querySelector('#dg-message textarea').placeholder.startsWith('想买')")
+
+
+@pytest.mark.parametrize("page", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)
+def test_accessibility(page: Any, shop: Shop, script: ScriptedLLM) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    script.enqueue(frame("find", slots={"category": "mug"}))
+    open_shop(page, shop)
+    say(page, "a mug")
+    page.wait_for_selector(".dg-quicks")
+    page.wait_for_timeout(500)
+    violations = Axe().run(page).response["violations"]
+    serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in violations if v["impact"] in ("serious", "critical")]
+    assert serious == []
+
+
+def test_the_keyboard_is_enough(page: Any, shop: Shop, script: ScriptedLLM) -> None:
+    script.enqueue(frame("find", slots={"category": "mug"}))
+    open_shop(page, shop)
+    say(page, "a mug")
+    page.wait_for_selector(".dg-quicks")
+    for _ in range(40):
+        page.keyboard.press("Shift+Tab")
+        if page.evaluate("document.activeElement.classList.contains('dg-cart')"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector('.dg-cart[aria-pressed="true"]')

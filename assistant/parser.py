@@ -21,7 +21,7 @@ from catalog.types import Language
 
 MAX_MESSAGE = 300  # characters that are read; what comes after is not parsed
 MAX_TOKENS = 400
-EXAMPLES = 10  # nearest examples shown to the model
+EXAMPLES = 6  # nearest examples shown to the model
 WORDS_IN_SPAN = 6
 CHARACTERS_IN_SPAN = 10
 MAX_SPANS = 600

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -144,7 +145,7 @@ def render(parts: Parts, events: list[Event], growing: Reply | None) -> list[dic
     last = max((e.seq for e in events if e.kind in ("message", "answer")), default=0)
     for event in events:
         if event.kind == "message":
-            messages.append({"role": "user", "content": event.payload["text"]})
+            messages.append(_text("user", event.payload["text"]))
         elif event.kind == "answer":
             reply = from_payload(event.payload, products)
             messages += _reply(reply, done, latest=event.seq == last and growing is None)
@@ -156,14 +157,19 @@ def render(parts: Parts, events: list[Event], growing: Reply | None) -> list[dic
 def _reply(reply: Reply, done: Collection[tuple[str, str]], latest: bool) -> list[dict[str, Any]]:
     """An answer as messages: its opening line, its cards, what is said about them, quick replies."""
     opening, _, rest = reply.text.partition("\n")
-    messages: list[dict[str, Any]] = [{"role": "assistant", "content": opening if reply.picks else reply.text}]
+    messages = [_text("assistant", opening if reply.picks else reply.text)]
     if reply.picks:
         messages.append(_html(cards(reply.picks, reply.language, done)))
         if rest:
-            messages.append({"role": "assistant", "content": rest})
+            messages.append(_text("assistant", rest))
     if latest and reply.quick_replies:
         messages.append(_html(quick_replies(reply.quick_replies)))
     return messages
+
+
+def _text(role: str, text: str) -> dict[str, Any]:
+    """Plain text: the chatbot takes tags for HTML even where it renders no Markdown."""
+    return {"role": role, "content": escape(text).replace("\n", "<br>")}
 
 
 def _html(value: str) -> dict[str, Any]:

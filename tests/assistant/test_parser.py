@@ -92,7 +92,6 @@ class TestWithTheModel:
             ("我想买一双防水的跑鞋，500以内", "find", {"category": "跑鞋", "price_max": Decimal(500)}),
             ("running shoes under 400 please", "find", {"category": "running shoes", "price_max": Decimal(400)}),
             ("hello", "chitchat", {}),
-            ("转人工", "human", {}),
         ],
     )
     def test_plain_requests(

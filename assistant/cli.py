@@ -367,6 +367,20 @@ def bench_search(
     _print_rows(rows, as_json)
 
 
+@bench_app.command("turn")
+def bench_turn(as_json: Json = False) -> None:
+    """Times of every stage over five turns in each language, on the shop as it is set up.
+
+    Example: daogou bench turn
+    """
+    from assistant.evaluation.turn import run
+
+    parts = _build(_settings())
+    with _progress("talking") as progress:
+        rows = run(parts, progress)
+    _print_rows(rows, as_json)
+
+
 # -- helpers -----------------------------------------------------------------------------
 
 

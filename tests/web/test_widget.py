@@ -147,11 +147,11 @@ def test_a_narrow_screen(page: Any, shop: Shop, script: ScriptedLLM) -> None:
 
 def test_the_language_can_be_switched(page: Any, shop: Shop) -> None:
     open_shop(page, shop)
-    page.wait_for_function("document.querySelector('#dg-message textarea').placeholder.startsWith('What')")
+    page.wait_for_selector('#dg-message textarea[placeholder^="What"]')
     page.get_by_label("中文").check()
-    page.wait_for_function("document.querySelector('#dg-message textarea').placeholder.startsWith('想买')")
+    page.wait_for_selector('#dg-message textarea[placeholder^="想买"]')
     page.reload()
-    page.wait_for_function("document.querySelector('#dg-message textarea').placeholder.startsWith('想买')")
+    page.wait_for_selector('#dg-message textarea[placeholder^="想买"]')
 
 
 @pytest.mark.parametrize("page", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)

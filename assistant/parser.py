@@ -21,6 +21,8 @@ from catalog.types import Language
 
 MAX_MESSAGE = 300  # characters that are read; what comes after is not parsed
 MAX_TOKENS = 400
+# An example with numbers teaches most about a message with numbers: likeness in form counts too.
+SAME_FORM = 0.3
 EXAMPLES = 6  # nearest examples shown to the model
 WORDS_IN_SPAN = 6
 CHARACTERS_IN_SPAN = 10
@@ -45,7 +47,7 @@ class Parser:
     def __init__(self, llm: LLM, embedder: Embedder) -> None:
         self._llm = llm
         self._embedder = embedder
-        self._examples: dict[str, tuple[list[str], Any]] = {}
+        self._examples: dict[str, tuple[list[str], Any, Any]] = {}
 
     def parse(self, text: str, state: DialogueState) -> ParsedTurn:
         """The frame of `text`. A message the model gives no frame for is marked not understood."""
@@ -65,9 +67,10 @@ class Parser:
         if language not in self._examples:
             rows = load_data("parse_examples")[language]
             vectors = self._embedder.embed([row[0] for row in rows])
-            self._examples[language] = [_entry(t, a) + _with_mood(f) for t, a, f in rows], vectors
-        entries, vectors = self._examples[language]
-        likeness = vectors @ self._embedder.embed([message])[0]
+            entries = [_entry(t, a) + _with_mood(f) for t, a, f in rows]
+            self._examples[language] = entries, vectors, np.array([_has_digits(t) for t, _, _ in rows])
+        entries, vectors, digits = self._examples[language]
+        likeness = vectors @ self._embedder.embed([message])[0] + SAME_FORM * (digits == _has_digits(message))
         return "\n".join(entries[i] for i in np.argsort(likeness)[-EXAMPLES:])
 
 
@@ -135,7 +138,13 @@ def frame_schema(message: str, state: DialogueState) -> dict[str, Any]:
 
 def to_turn(raw: Mapping[str, Any], language: Language) -> ParsedTurn:
     """The decoded JSON as a frame: amounts as numbers, repeated and contained words once."""
-    excluded = {facet: _distinct(words) for facet, words in raw.get("exclude", {}).items()}
+    wanted = {w for v in raw.get("slots", {}).values() for w in ([v] if isinstance(v, str) else v)}
+    # What the frame wants it cannot exclude.
+    excluded = {
+        facet: kept
+        for facet, words in raw.get("exclude", {}).items()
+        if (kept := tuple(w for w in _distinct(words) if w not in wanted))
+    }
     return ParsedTurn(
         language=language,
         intent=raw["intent"],
@@ -180,6 +189,10 @@ def _with_mood(frame: str) -> str:
     raw = json.loads(frame)
     raw.setdefault("sentiment", {"label": "neutral", "score": 0})
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
+
+
+def _has_digits(message: str) -> bool:
+    return bool(re.search(r"\d|[一二三四五六七八九十百千]+[块元以百千万]", message))
 
 
 def _active(state: DialogueState) -> str:

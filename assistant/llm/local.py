@@ -52,7 +52,7 @@ class LocalLLM:
         self._network = network.to(self._device).eval()
         self._output = self._network.get_output_embeddings().weight  # (vocabulary, hidden)
         self._eos = _eos_ids(self._network)
-        self._grammars: _Grammars | None = None
+        self._grammars = _Grammars(self._tokenizer, self._output.shape[0])
         self._cached_ids: list[int] = []
         self._cache = DynamicCache()
         self._lock = threading.Lock()
@@ -64,8 +64,6 @@ class LocalLLM:
         return until_stop(self._pieces(self._ids(prompt), max_tokens), stop)
 
     def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
-        if self._grammars is None:
-            self._grammars = _Grammars(self._tokenizer, self._output.shape[0])
         matcher = self._grammars.matcher(schema)
         ids = self._ids(prompt)
         answer: list[int] = []
@@ -141,6 +139,7 @@ class _Grammars:
         import llguidance.hf
 
         self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary)
+        self.matcher({"enum": ["a", "b"]}).allowed()  # the first mask takes seconds; no shopper shall wait for it
 
     def matcher(self, schema: Mapping[str, Any]) -> "_Matcher":
         from llguidance import LLMatcher

@@ -103,6 +103,7 @@ def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
                 show_label=False,
                 elem_id="dg-language",
                 scale=0,
+                min_width=260,
             )
         chat = gr.Chatbot(
             label="对话", show_label=False, height="68vh", group_consecutive_messages=False, render_markdown=False, elem_id="dg-chat",

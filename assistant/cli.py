@@ -55,6 +55,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Bring up the chat in the browser.
 
@@ -65,9 +66,11 @@ def serve(
     parts = _build(settings)
     from web.app import serve as listen
 
-    err.print(
-        f"[bold]{settings.shop_name}[/] is open at [link]http://{settings.host}:{settings.port}[/link]", highlight=False
-    )
+    url = f"http://{settings.host}:{settings.port}"
+    if as_json:
+        print(json.dumps({"url": url}), flush=True)
+    else:
+        err.print(f"[bold]{settings.shop_name}[/] is open at [link]{url}[/link]", highlight=False)
     listen(parts)
 
 
@@ -106,6 +109,7 @@ def chat(
 @app.command()
 def parse(
     text: Annotated[str | None, typer.Argument(help="A message; without it, JSON lines are read.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Frames are JSON with or without this.")] = True,
 ) -> None:
     """What a message says, as a frame. Reads {"text": ..., "state": {...}} lines from standard input.
 

@@ -21,7 +21,8 @@ from catalog.types import Language
 
 MAX_MESSAGE = 300  # characters that are read; what comes after is not parsed
 MAX_TOKENS = 400
-# An example with numbers teaches most about a message with numbers: likeness in form counts too.
+# An example with numbers teaches most about a message with numbers, and one that says "no" about one
+# that does: likeness in form counts beside likeness in meaning.
 SAME_FORM = 0.3
 EXAMPLES = 6  # nearest examples shown to the model
 WORDS_IN_SPAN = 6
@@ -30,6 +31,8 @@ MAX_SPANS = 600
 _SCORES = (-0.8, -0.3, 0, 0.3, 0.8)
 _PROFILE_NUMBERS = ("height_cm", "weight_kg", "shoe_size")
 _WORD = re.compile(r"[^\W\u4e00-\u9fff]+(?:['.-][^\W\u4e00-\u9fff]+)*|[\u4e00-\u9fff]")
+_AMOUNT = re.compile(r"\d|[一二三四五六七八九十百千两]+[块元以百千万]")
+_NEGATION = re.compile(r"不要|不想|别的?要|除了|\b(?:no|not|without|except|but|aren't|isn't|don't)\b", re.IGNORECASE)
 
 
 class Embedder(Protocol):
@@ -68,9 +71,9 @@ class Parser:
             rows = load_data("parse_examples")[language]
             vectors = self._embedder.embed([row[0] for row in rows])
             entries = [_entry(t, a) + _with_mood(f) for t, a, f in rows]
-            self._examples[language] = entries, vectors, np.array([_has_digits(t) for t, _, _ in rows])
-        entries, vectors, digits = self._examples[language]
-        likeness = vectors @ self._embedder.embed([message])[0] + SAME_FORM * (digits == _has_digits(message))
+            self._examples[language] = entries, vectors, np.array([_form(t) for t, _, _ in rows])
+        entries, vectors, forms = self._examples[language]
+        likeness = vectors @ self._embedder.embed([message])[0] + SAME_FORM * (forms == _form(message)).sum(axis=1)
         return "\n".join(entries[i] for i in np.argsort(likeness)[-EXAMPLES:])
 
 
@@ -191,8 +194,9 @@ def _with_mood(frame: str) -> str:
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
 
 
-def _has_digits(message: str) -> bool:
-    return bool(re.search(r"\d|[一二三四五六七八九十百千]+[块元以百千万]", message))
+def _form(message: str) -> tuple[bool, bool]:
+    """Whether a message has an amount, and whether it negates; chooses examples, nothing else."""
+    return bool(_AMOUNT.search(message)), bool(_NEGATION.search(message))
 
 
 def _active(state: DialogueState) -> str:

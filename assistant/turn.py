@@ -132,13 +132,19 @@ class Assistant:
         if open_request:
             query = replace(query, text=" ".join(list(taste.kinds)[:2]))
         candidates = self._search.search(query)
+        closest = not candidates and self._unknown_kind(query)
+        if closest:
+            query = _without_category(query)
+            candidates = self._search.search(query)
         clock.mark("search")
         ranked = [r for r in rank(candidates, state, taste) if r.product.external_id not in state.seen]
         clock.mark("rank")
         if not ranked:
             yield self._no_more(state) if candidates else self._nothing(state, query)
             return
-        opening = "more" if state.wants_more() else "found_for_you" if open_request else "found"
+        opening = (
+            "closest" if closest else "more" if state.wants_more() else "found_for_you" if open_request else "found"
+        )
         yield from self._explained(state, ranked[: self._picks], opening, clock)
 
     def _explained(
@@ -232,6 +238,11 @@ class Assistant:
 
     # -- helpers -------------------------------------------------------------------------
 
+    def _unknown_kind(self, query: Query) -> bool:
+        """Whether the kind of product asked for is none that the shop has a name for."""
+        words = query.filters.include.get("category", ())
+        return bool(words) and not any(self._search.means("category", w) for w in words)
+
     def _contact(self, language: Language) -> list[str]:
         if self._support_contact:
             return [phrase("person", language, contact=self._support_contact)]
@@ -287,6 +298,11 @@ def _relaxation_line(way: Relaxation, language: Language, currency: str) -> str:
         shown = f"{way.nearest:.1f}" if way.limit == "rating_min" else money(way.nearest, currency)
         return phrase(f"relax_{way.limit}", language, nearest=shown)
     return phrase("relax_other", language, words=" / ".join(way.words), found=way.found)
+
+
+def _without_category(query: Query) -> Query:
+    include = {f: w for f, w in query.filters.include.items() if f != "category"}
+    return replace(query, filters=replace(query.filters, include=include))
 
 
 def _pressed(text: str, events: Sequence[Event]) -> ParsedTurn | None:

@@ -79,6 +79,13 @@ def test_nothing_found_names_the_limit_and_offers_it(chat: Chat) -> None:
     assert shown(chat.say(offer)) == ["red-dress"]  # a button needs no model
 
 
+def test_an_unknown_kind_gets_the_closest_within_the_limits(chat: Chat) -> None:
+    reply = chat.say("a cashmere wrap", frame("find", slots={"category": "pashmina", "price_max": "100"}))
+    assert reply.text.startswith("Nothing here goes by that name")
+    assert shown(reply)
+    assert all(p.product.price <= 100 for p in reply.picks)
+
+
 def test_more_pages_without_repeating(chat: Chat, store: ProductStore) -> None:
     first = shown(chat.say("something", frame("find", slots={"color": ["red", "blue"]})))
     second = shown(chat.say("Show me more"))

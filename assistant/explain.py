@@ -12,7 +12,7 @@ from decimal import Decimal
 from assistant.llm import LLM, LLMError
 from assistant.phrases import money, phrase
 from assistant.prompts import render
-from assistant.ranking.features import record_text, stands_in, wished_words
+from assistant.ranking.features import record_text, stands_in
 from assistant.state import DialogueState
 from assistant.types import Contribution, Pick, Recommendation
 from catalog.facets import Vocabulary, key
@@ -148,12 +148,6 @@ def about(product: Product, language: Language) -> str:
     ]
     facts_line = ("；" if language == "zh" else "; ").join(filter(None, known))
     return phrase("about", language, name=product.text(language).title, facts=facts_line)
-
-
-def unmet(state: DialogueState, product: Product) -> tuple[str, ...]:
-    """Wished words that the product's record does not bear out."""
-    record = record_text(product)
-    return tuple(w for w in wished_words(state.slots) if not stands_in(w, record))
 
 
 def _reason(part: Contribution, recommendation: Recommendation, language: Language) -> str:

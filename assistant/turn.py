@@ -97,10 +97,6 @@ class Assistant:
         )
         return True
 
-    def recommend(self, shopper: str, query: Query, language: Language, k: int) -> list[Recommendation]:
-        """Ranked products for a shopper outside of any conversation."""
-        return rank(self._search.search(query), DialogueState(language=language), self.portrait(shopper))[:k]
-
     def portrait(self, shopper: str) -> Portrait:
         """What the shop knows of the shopper from history."""
         history = self._products.history(shopper)

@@ -78,10 +78,6 @@ class LocalLLM:
         text = self._tokenizer.decode([i for i in answer if i not in self._eos])
         return json.loads(text)
 
-    def count(self, text: str) -> int:
-        """How many tokens `text` is."""
-        return len(self._ids(text)) - 1
-
     def _ids(self, prompt: str) -> list[int]:
         ids: list[int] = self._tokenizer(prompt)["input_ids"]
         return ids

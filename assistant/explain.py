@@ -61,7 +61,8 @@ class Explainer:
     def _written(self, state: DialogueState, recommendation: Recommendation) -> str:
         if self._llm is None:
             return ""
-        prompt = render(f"explain_{state.language}", facts=facts(recommendation, state))
+        name = "explain" if self._llm.tuned else f"explain_few_shot_{state.language}"
+        prompt = render(name, facts=facts(recommendation, state))
         try:
             return self._llm.complete(prompt, max_tokens=MAX_TOKENS, stop=("\n",)).strip()
         except LLMError:

@@ -30,7 +30,10 @@ class Settings(BaseSettings):
     currency: str = Field(default="CNY", pattern="^[A-Z]{3}$", description="ISO code of prices that name none")
     support_contact: str = Field(default="", description="Where a person can be reached, told when one is asked for")
     llm_model: str = Field(default="", description="Path or hub id of the language model; empty is the embedded one")
-    llm_adapter: str = Field(default="", description="Directory of a LoRA adapter for it")
+    llm_adapter: str = Field(
+        default="",
+        description="Directory of a LoRA adapter; empty is the shipped one with the embedded model, `none` is none",
+    )
     llm_url: str = Field(
         default="", description="Base URL of an OpenAI-compatible server, used instead of a local model"
     )

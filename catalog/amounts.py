@@ -26,6 +26,20 @@ _MEASURE = re.compile(
 _SIZE_PREFIX = re.compile(r"^(?:size|eu|eur|尺码|尺寸|欧码|鞋码)\s*[:：]?\s*|\s*(?:码|号)$")
 
 
+_FEET = re.compile(r"(\d)\s*(?:'|ft|feet|foot)\s*(\d{1,2})?")
+_CURRENCIES = [
+    (code, re.compile(pattern))
+    for code, pattern in (
+        ("USD", r"(?<![a-z])\$|\busd\b|\bdollars?\b|\bbucks?\b|美元|美金|\d刀"),
+        ("EUR", r"€|\beur\b|\beuros?\b|欧元"),
+        ("GBP", r"£|\bgbp\b|\bpounds?\b|\bquid\b|英镑"),
+        ("CNY", r"¥|\b(?:rmb|cny|yuan|kuai)\b|人民币"),
+        ("JPY", r"\b(?:jpy|yen)\b|日元|日币"),
+        ("HKD", r"\bhkd\b|港币|港元"),
+    )
+]
+
+
 def plain(text: str) -> str:
     """`text` in the form that comparisons use: NFKC, lower case, simplified Chinese."""
     text = unicodedata.normalize("NFKC", text).lower()
@@ -51,6 +65,52 @@ def parse_amount(text: str) -> Decimal | None:
     if chinese := _CHINESE_NUMBER.search(bare):
         return _chinese(chinese.group())
     return _english(bare)
+
+
+def parse_height(text: str) -> Decimal | None:
+    """A body height in centimetres: `1米83`, `一米八`, `1.75 m`, `5'9`, `183`.
+
+    >>> [str(parse_height(t)) for t in ("1米83", "一米八", "一米七五", "1.75 m", "5'9", "6 feet", "183cm")]
+    ['183', '180', '175', '175', '175', '183', '183']
+    """
+    words = plain(text)
+    if feet := _FEET.search(words):
+        return Decimal(round(Decimal(feet.group(1)) * Decimal("30.48") + Decimal(feet.group(2) or 0) * Decimal("2.54")))
+    if metres := re.fullmatch(r"([1一])米([\d零一二三四五六七八九]{1,2})", words):
+        digits = "".join(
+            str("零一二三四五六七八九".find(c)) if c in "零一二三四五六七八九" else c for c in metres.group(2)
+        )
+        return Decimal(100 + int(digits.ljust(2, "0")))
+    value = parse_amount(re.sub(r"[a-z米厘公分]+", " ", words))
+    if value is None:
+        return None
+    return _tidy(value * 100 if value < 3 else value)
+
+
+def parse_weight(text: str) -> Decimal | None:
+    """A body weight in kilograms, to the nearest: `130斤`, `65公斤`, `150 lbs`, `65`.
+
+    >>> [str(parse_weight(t)) for t in ("130斤", "一百三十斤", "65公斤", "150 lbs", "65")]
+    ['65', '65', '65', '68', '65']
+    """
+    words = plain(text)
+    value = parse_amount(re.sub(r"(?:lbs?|pounds?|kilos?|kgs?|公斤|千克|斤)\s*$", "", words))
+    if value is None:
+        return None
+    if re.search(r"lbs?|pounds?", words):
+        return Decimal(round(value * Decimal("0.4536")))
+    return _tidy(value / 2) if words.endswith("斤") and not words.endswith("公斤") else value
+
+
+def currency_said(text: str) -> str:
+    """The ISO code of the first currency that a text names, or nothing. 元 and 块 name none in particular.
+
+    >>> [currency_said(t) for t in ("under $50", "50 euros", "五十块", "30美元", "100 rmb")]
+    ['USD', 'EUR', '', 'USD', 'CNY']
+    """
+    words = plain(text)
+    found = [(m.start(), code) for code, pattern in _CURRENCIES if (m := pattern.search(words))]
+    return min(found)[1] if found else ""
 
 
 def normalize_measures(text: str) -> str:

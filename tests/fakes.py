@@ -12,6 +12,7 @@ class ScriptedLLM:
     """Answers with what was enqueued, in order, and keeps the prompts that it was given."""
 
     name = "scripted"
+    tuned = True
 
     def __init__(self, *answers: Any) -> None:
         self.answers = deque(answers)
@@ -39,7 +40,6 @@ class ScriptedLLM:
         return answer
 
 
-def frame(intent: str, *, mood: float = 0.0, **fields: Any) -> dict[str, Any]:
-    """What the model would decode for a message."""
-    label = "negative" if mood < 0 else "positive" if mood > 0 else "neutral"
-    return {"intent": intent, **fields, "sentiment": {"label": label, "score": mood}}
+def frame(intent: str, *, mood: int = 0, **fields: Any) -> dict[str, Any]:
+    """What the model would decode for a message; `mood` is -2 to 2."""
+    return {"mood": mood, **fields, "intent": intent}

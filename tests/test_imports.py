@@ -10,14 +10,16 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("catalog", "assistant", "web")
 ASSISTANT = (
     {"types"},
-    {"settings", "prompts", "phrases"},
+    {"settings", "prompts", "phrases", "frame"},
     {"state", "llm"},
-    {"parser", "store", "profile", "handoff"},
+    {"parser", "reviews", "brief", "store", "profile", "handoff"},
     {"ranking"},
     {"explain"},
     {"turn"},
     {"build"},
-    {"training", "evaluation", "doctor"},
+    {"training"},
+    {"evaluation", "doctor", "console"},
+    {"cli_models"},
     {"cli"},
 )
 HEAVY = {"torch", "transformers", "gradio", "sentence_transformers", "numpy", "sqlalchemy", "pydantic"}

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
+from assistant.llm.adapters import check_fit
 from assistant.llm.protocol import LLMError, until_stop
 
 # Below this many allowed tokens, multiplying their rows of the output layer alone is cheaper
@@ -43,16 +44,17 @@ class LocalLLM:
         self._device = pick_device(device)
         dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
             network: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, attn_implementation="sdpa")
         except (OSError, ValueError) as error:
             raise LLMError(f"cannot load the language model {str(model)!r}: {error}") from error
+        self.tuned = adapter is not None
         if adapter is not None:
-            network = _merge(network, adapter)
-        self._network = network.to(self._device).eval()
-        self._output = self._network.get_output_embeddings().weight  # (vocabulary, hidden)
-        self._eos = _eos_ids(self._network)
-        self._grammars = _Grammars(self._tokenizer, self._output.shape[0])
+            network = _merge(network, adapter, self.name)
+        self.network = network.to(self._device).eval()
+        self._output = self.network.get_output_embeddings().weight  # (vocabulary, hidden)
+        self._eos = _eos_ids(self.network)
+        self._grammars = _Grammars(self.tokenizer, self._output.shape[0])
         self._cached_ids: list[int] = []
         self._cache = DynamicCache()
         self._lock = threading.Lock()
@@ -75,11 +77,15 @@ class LocalLLM:
                 step = forced or [self._next(ids + answer, matcher.allowed())]
                 matcher.consume(step)
                 answer += step
-        text = self._tokenizer.decode([i for i in answer if i not in self._eos])
+        text = self.tokenizer.decode([i for i in answer if i not in self._eos])
         return json.loads(text)
 
+    def count_tokens(self, text: str) -> int:
+        """How many tokens a text is, without a start mark."""
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
     def _ids(self, prompt: str) -> list[int]:
-        ids: list[int] = self._tokenizer(prompt)["input_ids"]
+        ids: list[int] = self.tokenizer(prompt)["input_ids"]
         return ids
 
     def _pieces(self, ids: list[int], max_tokens: int) -> Iterator[str]:
@@ -92,7 +98,7 @@ class LocalLLM:
                 if token in self._eos:
                     break
                 answer.append(token)
-                text = self._tokenizer.decode(answer)
+                text = self.tokenizer.decode(answer)
                 if not text.endswith("\ufffd") and len(text) > len(shown):
                     yield text[len(shown) :]
                     shown = text
@@ -119,7 +125,7 @@ class LocalLLM:
         # Forget first: if the forward pass is interrupted, the cache no longer matches.
         self._cached_ids = []
         try:
-            states = self._network.base_model(new, past_key_values=self._cache, use_cache=True)
+            states = self.network.base_model(new, past_key_values=self._cache, use_cache=True)
         except BaseException:
             self._cache = DynamicCache()
             raise
@@ -177,13 +183,14 @@ class _Matcher:
             raise LLMError(f"the schema cannot be decoded: {self._matcher.get_error()}")
 
 
-def _merge(network: Any, adapter: Path) -> Any:
+def _merge(network: Any, adapter: Path, base: str) -> Any:
     from peft import PeftModel
 
+    check_fit(adapter, network, base)
     try:
         return PeftModel.from_pretrained(network, adapter).merge_and_unload()
     except (OSError, ValueError, RuntimeError) as error:
-        raise LLMError(f"adapter {adapter} does not fit the base model: {error}") from error
+        raise LLMError(f"adapter {adapter} cannot be loaded: {error}") from error
 
 
 def _eos_ids(network: Any) -> frozenset[int]:

@@ -17,6 +17,7 @@ class LLM(Protocol):
     """
 
     name: str
+    tuned: bool  # whether it is tuned for this project's prompts, or must be shown examples
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
         """The continuation of `prompt`, without the stop string that ended it."""

@@ -19,9 +19,10 @@ class ServerLLM:
         url: base URL of the API, ending in `/v1` or not.
         model: the model's (or adapter's) name on that server; empty asks for the first it serves.
         timeout: seconds until an answer is given up.
+        tuned: whether what it serves carries an adapter of this project.
     """
 
-    def __init__(self, url: str, model: str = "", api_key: str = "", timeout: float = 60) -> None:
+    def __init__(self, url: str, model: str = "", api_key: str = "", timeout: float = 60, tuned: bool = False) -> None:
         base = url.rstrip("/")
         self._url = base
         self._client = httpx.Client(
@@ -32,6 +33,7 @@ class ServerLLM:
             limits=httpx.Limits(max_keepalive_connections=0),
         )
         self.name = model or self._first_model()
+        self.tuned = tuned
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
         text: str = self._post(self._body(prompt, max_tokens, stop))["choices"][0]["message"]["content"] or ""

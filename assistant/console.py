@@ -1,0 +1,44 @@
+"""What all commands share: two consoles, a spinner, tables."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+out = Console()
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+@contextmanager
+def spinner(title: str) -> Iterator[Callable[[str], Any]]:
+    """A spinner whose words the caller changes."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(title)
+        yield lambda step: bar.update(task, description=step)
+
+
+def note(step: str) -> None:
+    """A line about what is going on, beside the output."""
+    err.print(step, style="dim")
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Rows of like fields as a table, or as one JSON array."""
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    if not rows:
+        err.print("nothing found", style="yellow")
+        return
+    table = Table(*map(str, rows[0]))
+    for row in rows:
+        table.add_row(*("" if v is None else str(v) for v in row.values()))
+    out.print(table)

@@ -1,0 +1,66 @@
+"""LoRA adapters on disk: which are there, what they were made for, whether one fits a base."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from assistant.llm.protocol import LLMError
+
+SHIPPED = "gemma3-270m-shop"
+DESCRIPTION = "adapter.json"
+_SHAPE = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterInfo:
+    """What an adapter's own description says. `fingerprint` is that of the base it was trained on."""
+
+    path: Path
+    name: str
+    base: str
+    fingerprint: str
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+
+
+def shipped_adapters() -> Path:
+    """The folder of adapters that come with the project."""
+    with as_file(files("adapters")) as folder:
+        return Path(folder)
+
+
+def list_adapters(folder: Path | None = None) -> list[AdapterInfo]:
+    """Every adapter in `folder`, the shipped ones by default, by name."""
+    found = sorted((folder or shipped_adapters()).glob(f"*/{DESCRIPTION}"))
+    return [describe_adapter(path.parent) for path in found]
+
+
+def describe_adapter(path: Path) -> AdapterInfo:
+    """The description in an adapter's folder. Raises `LLMError` where there is none."""
+    try:
+        raw = json.loads((path / DESCRIPTION).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise LLMError(f"{path} is not an adapter of daogou: {error}") from error
+    return AdapterInfo(path, path.name, raw["base"], raw["fingerprint"], raw.get("recipe", {}), raw.get("scores", {}))
+
+
+def fingerprint(network: Any) -> str:
+    """Tells one base from another: its shape, and the scale of its last norm, which no two trainings share."""
+    shape = [getattr(network.config, name, None) for name in _SHAPE]
+    norm = network.base_model.norm.weight.detach().float().cpu().numpy()
+    return hashlib.sha256(json.dumps(shape).encode() + norm.tobytes()).hexdigest()[:16]
+
+
+def check_fit(path: Path, network: Any, base: str) -> None:
+    """Raise `LLMError` unless the adapter in `path` was made for `network`, called `base`."""
+    info = describe_adapter(path)
+    found = fingerprint(network)
+    if info.fingerprint != found:
+        raise LLMError(
+            f"adapter {info.name!r} was made for {info.base} ({info.fingerprint}), not for {base} ({found}): "
+            "train one with `daogou train parser`, or set DAOGOU_LLM_ADAPTER=none"
+        )

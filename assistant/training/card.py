@@ -1,0 +1,102 @@
+"""What an adapter says of itself: `adapter.json` for programs, a model card and a curve for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from assistant.llm.adapters import DESCRIPTION
+
+# Base -> its terms, for bases whose terms are known here; of others the card says to look them up.
+_TERMS = {"gemma3-270m": "Gemma 3 270M, under the Gemma Terms of Use (https://ai.google.dev/gemma/terms)"}
+
+
+def describe(path: Path, **facts: Any) -> None:
+    """Add `facts` to an adapter's description and write its card anew."""
+    file = path / DESCRIPTION
+    known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    known |= facts
+    file.write_text(json.dumps(known, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    (path / "README.md").write_text(_card(path.name, known), "utf-8")
+
+
+def draw_curve(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Train and validation loss, and frame accuracy, over the steps."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    steps = [row["step"] for row in history]
+    figure, left = pyplot.subplots(figsize=(7, 4))
+    left.plot(steps, [row["train_loss"] for row in history], label="train loss (running mean)", color="#777")
+    left.plot(steps, [row["loss"] for row in history], label="validation loss", color="#c33")
+    left.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    right = left.twinx()
+    right.plot(steps, [row["accuracy"] for row in history], label="frame accuracy, held-out phrasings", color="#36c")
+    right.set(ylabel="frame accuracy", ylim=(0, 1))
+    figure.legend(loc="upper center", ncols=3, fontsize=8)
+    figure.tight_layout(rect=(0, 0, 1, 0.94))
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def _card(name: str, known: Mapping[str, Any]) -> str:
+    base = known.get("base", "")
+    lines = [
+        f"# {name}",
+        "",
+        "A LoRA adapter that makes a language model parse what shoppers say in Chinese and English (frames with",
+        "intent, slots, exclusions and mood), write captions of picks, read reviews and brief staff.",
+        "",
+        "## Base",
+        "",
+        _TERMS.get(base, f"{base}; see its own card for the terms") + ". The adapter's weights are a derivative of it.",
+        f"Fingerprint of the base: `{known.get('fingerprint', '')}`. With another base the adapter is refused.",
+        "",
+        "## Data",
+        "",
+        "Written by `assistant/training` from hand-authored phrasings crossed with a lexicon and the sample shop's",
+        "vocabulary; one phrasing in eight is held out and never trained on. Reproduce with `daogou train parser`.",
+        "",
+        *_table(known.get("data", {})),
+        "",
+        "## Recipe",
+        "",
+        *_table({**known.get("recipe", {}), **known.get("run", {})}),
+        "",
+        "![Loss and accuracy over training](curve.png)",
+        "",
+        "## Scores",
+        "",
+        "From `daogou evaluate parser`; exact frames leave the mood out, which is scored apart.",
+        "",
+        *_scores(known.get("scores", [])),
+        "",
+        "## Limits",
+        "",
+        "- Made for messages of up to 300 characters in Chinese or English; other languages were not trained.",
+        "- The held-out turns come from the same hand as the training turns: expect less on your shoppers' words.",
+        "- It copies words and does not judge them: a product that does not exist is still a category.",
+        "- Captions are checked against the record by the program, not by the model.",
+        "- Mood is that of one message; sarcasm is often missed.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(fields: Mapping[str, Any]) -> list[str]:
+    return ["| | |", "|---|---|", *(f"| {k.replace('_', ' ')} | {v} |" for k, v in fields.items())]
+
+
+def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One table for each shape of row."""
+    lines: list[str] = []
+    columns: tuple[str, ...] = ()
+    for row in rows:
+        if tuple(row) != columns:
+            columns = tuple(row)
+            heads = [c.replace("_", " ") for c in columns]
+            lines += ["", f"| {' | '.join(heads)} |", f"|{'---|' * len(columns)}"]
+        lines.append(f"| {' | '.join('' if v is None else str(v) for v in row.values())} |")
+    return lines[1:]

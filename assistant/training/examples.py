@@ -1,0 +1,118 @@
+"""Everything that the adapter is trained on: prompts as serving renders them, and the answers wanted."""
+
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from assistant.brief import brief_prompt
+from assistant.frame import ENTITIES, readable, write_frame
+from assistant.parser import active_line, tuned_prompt
+from assistant.prompts import render
+from assistant.training.lexicon import Lexicon, load_lexicon
+from assistant.training.open_data import Utterance, reviews, utterances
+from assistant.training.texts import brief, caption, review
+from assistant.training.turns import LANGUAGES, Turn, write_turns
+from catalog.types import Language
+
+Task = Literal["parse", "explain", "review", "brief"]
+TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
+_REVIEW_LENGTH = 160  # characters of a review from a corpus
+_ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prompt with its answer. `ends` is False where the labels, and so the answer, stop early."""
+
+    task: Task
+    prompt: str
+    answer: str
+    ends: bool = True
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How many examples of each kind a recipe takes; those of a corpus only if it is there."""
+
+    turns: int = 24_000
+    captions: int = 2_400
+    reviews: int = 2_400
+    briefs: int = 1_600
+    corpus_reviews: int = 5_000
+    corpus_moods: int = 1_200
+    corpus_passes: int = 3  # times that each labelled utterance is seen in an epoch
+
+
+def training_examples(
+    amounts: Amounts, seed: int, lexicons: Mapping[Language, Lexicon], data: Path | None
+) -> list[Example]:
+    """The training set, shuffled: written turns and texts, and what lies in `data`."""
+    rng = random.Random(seed)
+    turns = write_turns(amounts.turns, seed, lexicons)
+    found = [parse_example(turn) for turn in turns]
+    for language in LANGUAGES:
+        lexicon = lexicons.get(language) or load_lexicon(language)
+        found += [_caption(lexicon, rng) for _ in range(amounts.captions // 2)]
+        found += [_review(language, rng) for _ in range(amounts.reviews // 2)]
+        found += _briefs([t for t in turns if t.language == language], amounts.briefs // 2, rng)
+    if data is not None:
+        found += _labelled(utterances(data, "train"), amounts.corpus_passes)
+        found += _judged(reviews(data)[0], amounts, rng)
+    rng.shuffle(found)
+    return found
+
+
+def parse_example(turn: Turn) -> Example:
+    """A turn as the parser puts it to the model."""
+    active = active_line(turn.slots, turn.exclude, dict.fromkeys(turn.known))
+    return Example("parse", tuned_prompt(turn.text, active), write_frame(turn.frame))
+
+
+def _caption(lexicon: Lexicon, rng: random.Random) -> Example:
+    facts, sentence = caption(lexicon, rng)
+    return Example("explain", render("explain", facts=facts), sentence)
+
+
+def _review(language: Language, rng: random.Random) -> Example:
+    text, reading = review(language, rng)
+    return Example("review", render("review", review=readable(text)), _json({k: v for k, v in reading.items() if v}))
+
+
+def _briefs(turns: Sequence[Turn], count: int, rng: random.Random) -> Iterable[Example]:
+    firsts = [t for t in turns if t.frame["intent"] in ("find", "recommend") and not t.slots]
+    for _ in range(count):
+        told = [rng.choice(firsts), *rng.sample(turns, rng.choice((0, 1, 2, 3)))]
+        conversation, lines = brief(told, rng)
+        yield Example("brief", brief_prompt(conversation), lines)
+
+
+def _labelled(lines: Sequence[Utterance], passes: int) -> Iterable[Example]:
+    """Utterances as entities, and as whole frames where their labels leave nothing out."""
+    for line in list(lines) * passes:
+        message, slots = readable(line.text), line.slots()
+        if not message:
+            continue
+        answer = _json({name: slots[name] for name in ENTITIES if name in slots})
+        yield Example("parse", render("entities", message=message), answer)
+        if slots and line.complete():
+            intent = "ask" if any(a in message for a in _ASKS) else "find"
+            yield Example("parse", tuned_prompt(message, "nothing"), write_frame({"slots": slots, "intent": intent}))
+
+
+def _judged(labelled: Sequence[tuple[str, str]], amounts: Amounts, rng: random.Random) -> Iterable[Example]:
+    """Reviews of which only the polarity is known; the answer stops behind it."""
+    chosen = rng.sample(labelled, amounts.corpus_reviews)
+    for text, polarity in chosen:
+        shown = readable(text[:_REVIEW_LENGTH])
+        yield Example("review", render("review", review=shown), f'{{"polarity":"{polarity}', ends=False)
+    for text, polarity in chosen[: amounts.corpus_moods]:
+        mood = 2 if polarity == "positive" else -2
+        prompt = tuned_prompt(readable(text[:_REVIEW_LENGTH]), "nothing")
+        yield Example("parse", prompt, f'{{"mood":{mood}', ends=False)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

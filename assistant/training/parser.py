@@ -1,0 +1,73 @@
+"""The recipe of the shipped adapter: write the data, train, keep the best, describe it."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from assistant.training.card import describe, draw_curve
+from assistant.training.examples import Amounts, Example, parse_example, training_examples
+from assistant.training.lexicon import Lexicon
+from assistant.training.lora import Progress, Recipe, Report, Trainer
+from assistant.training.turns import write_turns
+from catalog.types import Language
+
+HELD_OUT_SEED = 1_000_003  # the test's turns are drawn apart from the training's
+VALIDATION = 300  # held-out turns looked at during training
+
+
+def train_parser(
+    model: str | Path,
+    out: Path,
+    recipe: Recipe,
+    amounts: Amounts,
+    lexicons: Mapping[Language, Lexicon],
+    data: Path | None,
+    report: Report,
+) -> Progress:
+    """Train an adapter for `model` and leave the best in `out`; a run that was cut off is gone on with.
+
+    Raises `LLMError` where the base is not there or memory runs out.
+    """
+    scratch = out / "run"
+    scratch.mkdir(parents=True, exist_ok=True)
+    examples = training_examples(amounts, recipe.seed, lexicons, data)
+    held_out = [parse_example(t) for t in write_turns(VALIDATION, HELD_OUT_SEED, lexicons, held_out=True)]
+    trainer = Trainer(model, recipe, scratch)
+    progress = trainer.train(examples, held_out, report)
+    keep_best(scratch / "best", out, str(model))
+    draw_curve(progress.history, out / "curve.png")
+    describe(
+        out,
+        base=Path(model).name if Path(model).is_dir() else str(model),
+        fingerprint=trainer.fingerprint,
+        data=count_examples(examples, amounts, data),
+        recipe=asdict(recipe),
+        run={
+            "steps": progress.step,
+            "minutes": round(progress.seconds / 60),
+            "best frame accuracy": round(progress.best, 3),
+        },
+    )
+    return progress
+
+
+def keep_best(best: Path, out: Path, model: str) -> None:
+    """Move the best weights up. The base is named as others know it, not by this machine's path to it."""
+    shutil.copy(best / "adapter_model.safetensors", out)
+    config = json.loads((best / "adapter_config.json").read_text("utf-8"))
+    config["base_model_name_or_path"] = Path(model).name if Path(model).is_dir() else model
+    (out / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def count_examples(examples: Sequence[Example], amounts: Amounts, data: Path | None) -> dict[str, int]:
+    """How many examples there are of each task, and how many of them come out of open sets."""
+    counts: dict[str, int] = dict(Counter(e.task for e in examples))
+    if data is not None:
+        counts["of these, ec-ner-zh train (three passes)"] = len(
+            [e for e in examples if e.prompt.startswith("Entities")]
+        )
+        counts["of these, zh-reviews (polarity only)"] = amounts.corpus_reviews + amounts.corpus_moods
+    return counts

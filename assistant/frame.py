@@ -72,7 +72,7 @@ def frame_schema(message: str, active: Sequence[str] = ()) -> dict[str, Any]:
     if copied:
         slots = dict.fromkeys(("category", *LIST_SLOTS), words) | {s: {"$ref": "#/$defs/span"} for s in TEXT_SLOTS[1:]}
         if amounts:
-            slots |= dict.fromkeys(NUMBER_SLOTS, {"$ref": "#/$defs/amount"})
+            slots |= {s: {"$ref": "#/$defs/amount"} for s in NUMBER_SLOTS}
         properties["slots"] = _object(slots | {"sort": {"enum": list(SORTS)}})
         properties["exclude"] = _object(dict.fromkeys(("category", *LIST_SLOTS), words))
     else:

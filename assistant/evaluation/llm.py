@@ -1,0 +1,102 @@
+"""How fast does the language model decode? Plain `generate` -> the serving decoder, in the same run.
+
+Both answer the same parse prompts with the same weights. `generate` writes freely until the answer
+closes; the serving decoder has the prefix cache, forced tokens, copied spans and the sliced output layer.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from assistant.frame import frame_schema
+from assistant.llm.local import LocalLLM
+from assistant.parser import MAX_TOKENS, tuned_prompt
+
+MESSAGES = (
+    "looking for a black waterproof jacket under 500",
+    "想买一双红色的跑鞋，三百以内，不要皮的",
+    "cheaper please",
+    "第二个有42码吗",
+    "where is my order? it's been two weeks",
+    "送女朋友的生日礼物，预算五百左右",
+    "I'm 183 cm and allergic to wool, need a warm scarf in grey or navy",
+    "转人工",
+    "compare the first two",
+    "谢谢",
+)
+TEXT = "Explain\nFacts: Velora black running shoes; waterproof; breathable. Asked for: waterproof\n"
+
+
+def run(model: str | Path, adapter: Path | None, rounds: int, progress: Callable[[str], Any]) -> list[dict[str, Any]]:
+    """A row for each way to decode: times of a parse, tokens and speeds."""
+    llm = LocalLLM(model, adapter)
+    prompts = [tuned_prompt(m, "nothing") for m in MESSAGES]
+    schemas = [frame_schema(m) for m in MESSAGES]
+    ways: dict[str, Callable[[int], str]] = {
+        "generate": lambda i: _generate(llm, prompts[i]),
+        "daogou": lambda i: _dumps(llm.complete_json(prompts[i], schemas[i], max_tokens=MAX_TOKENS)),
+    }
+    rows = []
+    for name, decode in ways.items():
+        decode(0)
+        seconds, tokens = [], []
+        for turn in range(rounds * len(MESSAGES)):
+            progress(f"{name}: {turn + 1} of {rounds * len(MESSAGES)}")
+            started = time.perf_counter()
+            answer = decode(turn % len(MESSAGES))
+            seconds.append(time.perf_counter() - started)
+            tokens.append(llm.count_tokens(answer))
+        rows.append(_row(name, seconds, tokens))
+    return [*rows, _text_row(llm)]
+
+
+def _row(name: str, seconds: Sequence[float], tokens: Sequence[int]) -> dict[str, Any]:
+    return {
+        "decoder": name,
+        "p50 ms": round(float(np.percentile(seconds, 50)) * 1000),
+        "p95 ms": round(float(np.percentile(seconds, 95)) * 1000),
+        "answer tokens": round(float(np.mean(tokens)), 1),
+        "ms a token": round(sum(seconds) / sum(tokens) * 1000, 1),
+    }
+
+
+def _text_row(llm: LocalLLM) -> dict[str, Any]:
+    """Free text: the time to the first piece, and from there on."""
+    started = time.perf_counter()
+    first = 0.0
+    pieces = []
+    for piece in llm.stream(TEXT, max_tokens=32):
+        first = first or time.perf_counter() - started
+        pieces.append(piece)
+    whole = time.perf_counter() - started
+    tokens = llm.count_tokens("".join(pieces))
+    row = _row("daogou, free text", [whole], [max(1, tokens)])
+    return {**row, "p95 ms": None, "first token ms": round(first * 1000)}
+
+
+def _generate(llm: LocalLLM, prompt: str) -> str:
+    """transformers' own greedy decoding, until the brackets close."""
+    from transformers import StoppingCriteriaList
+
+    encoded = llm.tokenizer(prompt, return_tensors="pt")
+    start = encoded["input_ids"].shape[1]
+
+    def closed(ids: torch.Tensor, _: Any) -> torch.Tensor:
+        text = llm.tokenizer.decode(ids[0, start:])
+        return torch.tensor([text.count("{") == text.count("}") > 0])
+
+    with torch.inference_mode():
+        ids = llm.network.generate(
+            **encoded, max_new_tokens=MAX_TOKENS, do_sample=False, stopping_criteria=StoppingCriteriaList([closed])
+        )
+    text: str = llm.tokenizer.decode(ids[0, start:], skip_special_tokens=True)
+    return text
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

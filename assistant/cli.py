@@ -119,8 +119,7 @@ def parse(
     parser = open_parser(open_llm(settings, note), open_embedder(settings.embedding_model))
     requests: Iterator[dict[str, Any]] = iter([{"text": text}]) if text is not None else _json_lines()
     for request in requests:
-        slots = request.get("state") or {}
-        state = DialogueState(slots={k: tuple(v) if isinstance(v, list) else v for k, v in slots.items()})
+        state = DialogueState(slots={k: _words(v) for k, v in (request.get("state") or {}).items()})
         print(json.dumps(parser.parse(str(request["text"]), state).frame(), ensure_ascii=False), flush=True)
 
 
@@ -347,6 +346,10 @@ def _json_lines() -> Iterator[dict[str, Any]]:
             err.print(f"[bold red]error:[/] standard input, line {number}: {error}", highlight=False)
             raise typer.Exit(1) from error
         yield request
+
+
+def _words(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _pairs(entries: list[str] | None) -> dict[str, str]:

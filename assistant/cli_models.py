@@ -70,14 +70,14 @@ def train_parser(
     destination: Annotated[Path, typer.Option("--out", help="Folder of the adapter; an unfinished run in it goes on.")],
     base: Annotated[str, typer.Option(help="Base model, path or hub id; empty is the embedded one.")] = "",
     data: Data = None,
-    turns: Annotated[int, typer.Option(help="Written turns.")] = 24_000,
+    turns: Annotated[int, typer.Option(help="Written turns.")] = 22_000,
     epochs: Annotated[float, typer.Option(help="Passes over all examples.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Rank of the adapter.")] = 16,
     alpha: Annotated[int, typer.Option(help="Its scale.")] = 32,
     dropout: Annotated[float, typer.Option(help="Dropout on its input.")] = 0.0,
     targets: Annotated[str, typer.Option(help="all-linear, or module names with commas.")] = "all-linear",
     learning_rate: Annotated[float, typer.Option(help="Highest rate of the cosine schedule.")] = 4e-4,
-    batch_tokens: Annotated[int, typer.Option(help="Padded tokens of a batch, on each device.")] = 1_024,
+    batch_tokens: Annotated[int, typer.Option(help="Padded tokens of a batch, on each device.")] = 768,
     seed: Annotated[int, typer.Option(help="Of data, order and weights.")] = 7,
     gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
     four_bit: Annotated[bool, typer.Option(help="QLoRA; needs pip install 'daogou[qlora]'.")] = False,
@@ -106,7 +106,7 @@ def train_parser(
 
 @train_app.command("data")
 def train_data(
-    turns: Annotated[int, typer.Option(help="How many turns to write.")] = 24_000,
+    turns: Annotated[int, typer.Option(help="How many turns to write.")] = 22_000,
     show: Annotated[int, typer.Option(help="Print so many of them instead of the statistics.")] = 0,
     seed: Annotated[int, typer.Option(help="Equal seeds write equal turns.")] = 7,
     as_json: Json = False,
@@ -164,6 +164,26 @@ def evaluate_parser(
     path = adapter_path(settings)
     if save and path:
         describe(path, scores=[row for table in tables for row in table])
+
+
+@evaluate_app.command("fuzz")
+def evaluate_fuzz(
+    count: Annotated[int, typer.Option(help="Hostile messages.")] = 10_000,
+    baseline: Annotated[int, typer.Option(help="So many of them for the slow free decoding.")] = 50,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """The share of valid frames on hostile messages, beside free decoding by the same model.
+
+    Example: daogou evaluate fuzz --count 1000
+    """
+    from assistant.build import open_llm
+    from assistant.evaluation.fuzz import run
+
+    llm = open_llm(_settings(), note)
+    with spinner("starting") as progress:
+        rows = run(llm, count, baseline, data, progress)
+    print_rows(rows, as_json)
 
 
 @bench_app.command("search")
@@ -231,6 +251,8 @@ def _training_bar() -> Iterator["Report"]:
             last = state.history[-1] if state.history else {}
             words = f"loss {state.loss:.3f}" + (f", frames {last['accuracy']:.3f}" if last else "")
             bar.update(task, completed=state.step, total=state.steps, description=words)
+            if not err.is_terminal and state.step % 50 == 0:  # a log shows no bar
+                note(f"{state.step} of {state.steps}, {words}")
 
         yield report
 

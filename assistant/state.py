@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from assistant.types import NUMBER_SLOTS, ParsedTurn
+from assistant.types import NUMBER_SLOTS, Fact, ParsedTurn
 from catalog.types import FACETS, Filters, Language, Query
 
 MOOD_MEMORY = 0.6  # share of the mood so far in the running estimate
@@ -20,18 +20,19 @@ class DialogueState:
 
     `slots` and `exclude` are the limits now in force; `profile` lasts longer than a search.
     `shown` holds product ids in the order last shown, `seen` all ids shown in this search (what
-    "more" must not repeat). `mood` is a running estimate in [-1, 1].
+    "more" must not repeat). `mood` is a running estimate in [-1, 1], `turn_mood` that of the last message.
     """
 
     language: Language = "en"
     intent: str = "chitchat"
     slots: Mapping[str, Any] = field(default_factory=dict)
     exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    profile: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, Fact] = field(default_factory=dict)
     items: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     mood: float = 0.0
+    turn_mood: float = 0.0
     not_understood: int = 0
     text: str = ""
 
@@ -46,8 +47,8 @@ class DialogueState:
     def filters(self) -> Filters:
         """The hard limits in force. What the shopper is allergic to is excluded without asking."""
         exclude = {**self.exclude}
-        if allergies := _words(self.profile.get("allergies")):
-            exclude["feature"] = (*exclude.get("feature", ()), *allergies)
+        if allergies := self.profile.get("allergies"):
+            exclude["feature"] = (*exclude.get("feature", ()), *_words(allergies.value))
         low, high = self.slots.get("price_min"), self.slots.get("price_max")
         if about := self.slots.get("price_about"):
             low, high = low or about * (1 - ABOUT), high or about * (1 + ABOUT)
@@ -92,14 +93,15 @@ def update(state: DialogueState, turn: ParsedTurn) -> DialogueState:
         state,
         language=turn.language,
         intent=turn.intent,
-        profile={**state.profile, **turn.profile},
+        profile=_profile(state, turn),
         items=_resolve(turn.items, state.shown),
         mood=mood,
+        turn_mood=turn.sentiment.score,
         not_understood=0 if turn.understood else state.not_understood + 1,
     )
     if turn.intent not in _SEARCHES:
         return state
-    changes = bool(turn.slots or turn.exclude or turn.drop)
+    changes = bool(turn.slots or turn.exclude or turn.drop or turn.profile)
     if not changes and turn.intent == "refine":
         return state  # more of the same
     if _starts_afresh(state, turn):
@@ -122,6 +124,13 @@ def update(state: DialogueState, turn: ParsedTurn) -> DialogueState:
         exclude={k: v for k, v in exclude.items() if v},
         seen=(),
     )
+
+
+def _profile(state: DialogueState, turn: ParsedTurn) -> dict[str, Fact]:
+    """The facts after a turn. A name that is an active limit as well means the limit."""
+    limits = {**state.slots, **state.exclude}
+    kept = {k: v for k, v in state.profile.items() if k not in turn.drop or k in limits}
+    return {**kept, **{k: Fact(v, state.text) for k, v in turn.profile.items()}}
 
 
 def _starts_afresh(state: DialogueState, turn: ParsedTurn) -> bool:

@@ -80,7 +80,9 @@ class Assistant:
         state = replace(update(before, parsed), text=text)
         shopper = self._conversations.shopper_of(conversation)
         reply = Reply(state.language)
-        for reply in self._respond(state, shopper, clock):
+        opening = _acknowledged(before, state)
+        for answer in self._respond(state, parsed, shopper, clock):
+            reply = replace(answer, text=f"{opening}{answer.text}")
             yield reply
         clock.mark("text")
         final = replace(reply, done=True, timings=dict(clock.times))
@@ -104,7 +106,7 @@ class Assistant:
 
     # -- what each intent gets -----------------------------------------------------------
 
-    def _respond(self, state: DialogueState, shopper: str, clock: Clock) -> Iterator[Reply]:
+    def _respond(self, state: DialogueState, parsed: ParsedTurn, shopper: str, clock: Clock) -> Iterator[Reply]:
         if handoff_reason(state):
             yield self._person(state)
         elif state.intent in ("find", "refine", "recommend"):
@@ -112,7 +114,7 @@ class Assistant:
         elif state.intent == "cart":
             yield self._cart(state, shopper)
         elif state.intent in ("ask", "compare"):
-            yield self._ask(state)
+            yield self._ask(state, parsed)
         elif state.intent == "feedback":
             yield self._feedback(state, shopper)
         else:
@@ -185,14 +187,25 @@ class Assistant:
         )
         return Reply(state.language, phrase("ask_department", state.language), quick_replies=offers)
 
-    def _ask(self, state: DialogueState) -> Reply:
-        """What the record says of the products meant, or of all shown if none is named."""
-        products = self._meant(state, state.shown if state.intent == "compare" else state.shown[:1])
+    def _ask(self, state: DialogueState, parsed: ParsedTurn) -> Reply:
+        """What the record says of the products meant: named by place, by kind, or else those shown."""
+        products = [] if state.items else self._named(state, parsed)
+        products = products or self._meant(state, state.shown if state.intent == "compare" else state.shown[:1])
         if not products:
             lines = [phrase("not_in_record", state.language), *self._contact(state.language)]
         else:
             lines = [about(p, state.language) for p in products]
         return Reply(state.language, "\n".join(lines))
+
+    def _named(self, state: DialogueState, parsed: ParsedTurn) -> list[Product]:
+        """The best product of the kind that a question names, unless that kind is being looked at already."""
+        kind = parsed.slots.get("category")
+        if not kind or (state.shown and kind == state.slots.get("category")):
+            return []
+        asked = DialogueState(
+            state.language, slots={k: v for k, v in parsed.slots.items() if k in ("category", "brand")}
+        )
+        return [c.product for c in self._search.search(asked.query(1))]
 
     def _cart(self, state: DialogueState, shopper: str) -> Reply:
         products = self._meant(state, state.shown if len(state.shown) == 1 else ())
@@ -204,7 +217,7 @@ class Assistant:
         return Reply(state.language, phrase("in_cart", state.language, names=names))
 
     def _feedback(self, state: DialogueState, shopper: str) -> Reply:
-        good = state.mood >= 0
+        good = state.turn_mood >= 0
         for product in self._meant(state, ()):
             kind: InteractionKind = "like" if good else "dislike"
             self._products.interact(Interaction(shopper, product.external_id, kind, datetime.now(UTC)))
@@ -216,8 +229,6 @@ class Assistant:
             return Reply(language, phrase("not_understood", language))
         if state.intent == "order":
             lines = [phrase("order", language), *self._contact(language)]
-            if state.mood < 0:
-                lines.insert(0, phrase("sorry", language))
             return Reply(language, " ".join(lines))
         if state.intent == "other":
             return Reply(language, phrase("not_shopping", language))
@@ -227,10 +238,7 @@ class Assistant:
 
     def _person(self, state: DialogueState) -> Reply:
         language = state.language
-        lines = self._contact(language)
-        if state.mood < 0:
-            lines.insert(0, phrase("sorry", language))
-        return Reply(language, " ".join(lines))
+        return Reply(language, " ".join(self._contact(language)))
 
     # -- helpers -------------------------------------------------------------------------
 
@@ -252,6 +260,29 @@ class Assistant:
     def _currency(self) -> str:
         first = next(iter(self._products.all()), None)
         return first.currency if first else ""
+
+
+def _acknowledged(before: DialogueState, state: DialogueState) -> str:
+    """What comes before an answer: regret where it is due, and every fact learned or forgotten."""
+    language = state.language
+    lines = [phrase("sorry", language)] if state.turn_mood < 0 else []
+    if learned := {k: f for k, f in state.profile.items() if before.profile.get(k) != f}:
+        shown = [
+            f"{phrase(f'fact_{name}', language)} {_plainly(fact.value, language)}" for name, fact in learned.items()
+        ]
+        example = phrase(f"fact_{next(iter(learned))}", language)
+        lines.append(phrase("noted", language, facts=_listed(shown, language), example=example))
+    if lost := [phrase(f"fact_{name}", language) for name in before.profile if name not in state.profile]:
+        lines.append(phrase("forgotten", language, facts=_listed(lost, language)))
+    return "".join(f"{line} " if language == "en" else line for line in lines)
+
+
+def _listed(words: Sequence[str], language: Language) -> str:
+    return (", " if language == "en" else "、").join(words)
+
+
+def _plainly(value: Any, language: Language) -> str:
+    return _listed([str(v) for v in value], language) if isinstance(value, list | tuple) else str(value)
 
 
 def unanswered(events: Sequence[Event]) -> str | None:

@@ -32,12 +32,21 @@ class Sentiment(BaseModel):
     score: float = Field(default=0.0, ge=-1, le=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something lasting that the shopper said of themselves, with the message that it was said in."""
+
+    value: Any
+    said: str
+
+
 class ParsedTurn(BaseModel):
     """The frame of one message: what it says, in the shopper's own words, and nothing else.
 
     `slots` maps a slot's name to its value: text for category, occasion and recipient, a number for
     prices, rating and quantity, a sort order, or a tuple of words. `exclude` maps list slots to
-    words that must not hold. `items` are 1-based positions in what was shown, -1 for the last.
+    words that must not hold. `drop` names slots, or facts about the shopper, that are taken back.
+    `items` are 1-based positions in what was shown, -1 for the last. `profile` holds facts, `PROFILE_FIELDS`.
     `understood` is False where the model gave no frame.
     """
 

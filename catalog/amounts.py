@@ -9,7 +9,7 @@ from typing import Any
 import cn2an
 from opencc import OpenCC
 from price_parser import Price
-from text_to_num import alpha2digit
+from text_to_num import alpha2digit, text2num
 
 _MONEY_WORDS = re.compile(
     r"人民币|块钱|元钱|元|块|圆|rmb|cny|usd|eur|gbp|dollars?|bucks?|yuan|kuai|quid|euros?|pounds?|[¥$€£]"
@@ -40,6 +40,11 @@ _CURRENCIES = [
 ]
 
 
+MOST = Decimal(10) ** 12  # what is greater is no amount in a shop
+HEIGHTS = (40, 260)  # centimetres
+WEIGHTS = (2, 400)  # kilograms
+
+
 def plain(text: str) -> str:
     """`text` in the form that comparisons use: NFKC, lower case, simplified Chinese."""
     text = unicodedata.normalize("NFKC", text).lower()
@@ -51,20 +56,11 @@ def plain(text: str) -> str:
 def parse_amount(text: str) -> Decimal | None:
     """The number that `text` says, or None: `1.5w`, `三千五`, `a grand`, `¥1,299.00`.
 
-    >>> [str(parse_amount(t)) for t in ("1.5w", "三千五", "a grand", "3k5", "¥1,299.00", "fifty bucks")]
-    ['15000', '3500', '1000', '3500', '1299.00', '50']
+    >>> [str(parse_amount(t)) for t in ("1.5w", "三千五", "a grand", "3k5", "¥1,299.00", "fifty bucks", "two")]
+    ['15000', '3500', '1000', '3500', '1299.00', '50', '2']
     """
-    words = plain(text).replace("grand", "thousand")
-    bare = _MONEY_WORDS.sub(" ", words).strip()
-    if scaled := _SCALED.search(bare):
-        number, scale, tenths = scaled.groups()
-        unit = _SCALE[scale]
-        return _tidy(Decimal(number) * unit + Decimal(tenths or 0) * unit / 10)
-    if re.search(r"\d", bare):
-        return Price.fromstring(bare).amount
-    if chinese := _CHINESE_NUMBER.search(bare):
-        return _chinese(chinese.group())
-    return _english(bare)
+    value = _amount(plain(text).replace("grand", "thousand"))
+    return value if value is not None and value < MOST else None
 
 
 def parse_height(text: str) -> Decimal | None:
@@ -84,7 +80,7 @@ def parse_height(text: str) -> Decimal | None:
     value = parse_amount(re.sub(r"[a-z米厘公分]+", " ", words))
     if value is None:
         return None
-    return _tidy(value * 100 if value < 3 else value)
+    return _within(HEIGHTS, value * 100 if value < 3 else value)
 
 
 def parse_weight(text: str) -> Decimal | None:
@@ -98,8 +94,8 @@ def parse_weight(text: str) -> Decimal | None:
     if value is None:
         return None
     if re.search(r"lbs?|pounds?", words):
-        return Decimal(round(value * Decimal("0.4536")))
-    return _tidy(value / 2) if words.endswith("斤") and not words.endswith("公斤") else value
+        return _within(WEIGHTS, Decimal(round(value * Decimal("0.4536"))))
+    return _within(WEIGHTS, value / 2 if words.endswith("斤") and not words.endswith("公斤") else value)
 
 
 def currency_said(text: str) -> str:
@@ -164,19 +160,37 @@ def _simplifier() -> Any:
     return OpenCC("t2s")
 
 
+def _amount(words: str) -> Decimal | None:
+    bare = _MONEY_WORDS.sub(" ", words).strip()
+    if scaled := _SCALED.search(bare):
+        number, scale, tenths = scaled.groups()
+        unit = _SCALE[scale]
+        return _tidy(Decimal(number) * unit + Decimal(tenths or 0) * unit / 10)
+    if re.search(r"\d", bare):
+        return Price.fromstring(bare).amount
+    if chinese := _CHINESE_NUMBER.search(bare):
+        return _chinese(chinese.group())
+    return _english(bare)
+
+
 def _chinese(text: str) -> Decimal | None:
     try:
         return _tidy(Decimal(str(cn2an.cn2an(text, "smart"))))
-    except (ValueError, InvalidOperation):
+    except (ValueError, InvalidOperation, KeyError):  # cn2an raises the last for nonsense such as 十百千
         return None
 
 
 def _english(text: str) -> Decimal | None:
-    digits = re.search(
-        r"\d+(?:\.\d+)?",
-        alpha2digit(text.replace("a hundred", "one hundred").replace("a thousand", "one thousand"), "en"),
-    )
-    return Decimal(digits.group()) if digits else None
+    words = text.replace("a hundred", "one hundred").replace("a thousand", "one thousand")
+    try:
+        return Decimal(text2num(words, "en"))
+    except ValueError:  # more than number words
+        digits = re.search(r"\d+(?:\.\d+)?", alpha2digit(words, "en"))
+        return Decimal(digits.group()) if digits else None
+
+
+def _within(bounds: tuple[int, int], value: Decimal) -> Decimal | None:
+    return _tidy(value) if bounds[0] <= value <= bounds[1] else None
 
 
 def _tidy(value: Decimal) -> Decimal:

@@ -255,9 +255,7 @@ def draw_confusions(outcomes: Sequence[Outcome], path: Path) -> None:
 
 
 def _entities_of(frame: ParsedTurn) -> list[Pair]:
-    slots: dict[str, Any] = {
-        name: frame.slots[name] for name in ENTITIES if name in frame.slots
-    }
+    slots: dict[str, Any] = {name: frame.slots[name] for name in ENTITIES if name in frame.slots}
     return pairs(slots)
 
 

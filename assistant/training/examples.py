@@ -19,7 +19,7 @@ from catalog.types import Language
 
 Task = Literal["parse", "explain", "review", "brief"]
 TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
-_REVIEW_LENGTH = 160  # characters of a review from a corpus
+_REVIEW_LENGTH = 120  # characters of a review from a corpus
 _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 
 
@@ -37,12 +37,12 @@ class Example:
 class Amounts:
     """How many examples of each kind a recipe takes; those of a corpus only if it is there."""
 
-    turns: int = 24_000
-    captions: int = 2_400
-    reviews: int = 2_400
-    briefs: int = 1_600
-    corpus_reviews: int = 5_000
-    corpus_moods: int = 1_200
+    turns: int = 22_000
+    captions: int = 1_600
+    reviews: int = 1_600
+    briefs: int = 1_000
+    corpus_reviews: int = 3_600
+    corpus_moods: int = 600
     corpus_passes: int = 3  # times that each labelled utterance is seen in an epoch
 
 

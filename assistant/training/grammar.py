@@ -14,7 +14,8 @@ A line is text with
     {person}        a first name
 
 and, after ` | `, what the words do not show: `mood=-1 sort=price_asc drop=brand items=1,2 intent=ask`
-and `slots.category="hair extensions"`, whose words stand in the line.
+and `slots.category="hair extensions"`, whose words stand in the line. `weight=5` makes a line as frequent
+as five others.
 """
 
 import random
@@ -40,6 +41,7 @@ class Phrasing:
     pieces: tuple[str, ...]
     effects: Mapping[str, str] = field(default_factory=dict)
     held_out: bool = False
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Grammar:
 
     def choose(self, rule: str, rng: random.Random, held_out: bool) -> Phrasing:
         """A line of `rule`; one that is held out only if `held_out` allows."""
-        lines = self.rules[rule]
-        return rng.choice(lines if held_out else [line for line in lines if not line.held_out])
+        lines = [line for line in self.rules[rule] if held_out or not line.held_out]
+        return rng.choices(lines, [line.weight for line in lines])[0]
 
 
 @cache
@@ -89,9 +91,9 @@ def is_rule(piece: str) -> bool:
 def _phrasing(rule: str, line: str) -> Phrasing:
     text, _, directives = line.partition(" | ")
     effects = dict(part.split("=", 1) for part in shlex.split(directives))
+    weight = float(effects.pop("weight", 1))
     key = f"{rule}: {line}"
-    # The same words under two weights ("<want> <np>" twice) share a key, and so a side of the split.
-    return Phrasing(key, tuple(_pieces(text)), effects, crc32(key.encode()) % HELD_OUT == 0)
+    return Phrasing(key, tuple(_pieces(text)), effects, crc32(key.encode()) % HELD_OUT == 0, weight)
 
 
 def _with_one_to_train(lines: list[Phrasing]) -> tuple[Phrasing, ...]:

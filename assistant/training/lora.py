@@ -38,9 +38,9 @@ class Recipe:
     learning_rate: float = 4e-4
     warmup: float = 0.03  # share of the steps
     epochs: float = 1.0
-    batch_tokens: int = 1_024  # padded tokens of a batch, on each device
+    batch_tokens: int = 768  # padded tokens of a batch, on each device
     seed: int = 7
-    validate_every: int = 200  # steps
+    validate_every: int = 250  # steps
     patience: int = 6  # validations without a better frame accuracy until training stops
     gradient_checkpointing: bool = False
     four_bit: bool = False

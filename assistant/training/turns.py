@@ -30,6 +30,7 @@ _KNOWN = 0.15  # share of turns with facts known of the shopper
 _WRAPPED = 0.2  # share of turns with a greeting before or a courtesy behind
 _SWITCHED = 0.03  # share of Chinese values taken from English, as in 想买个backpack
 _INVENTED = 0.12  # share of brands that no list has
+_MOST_IDLE = 5_000  # draws without a new turn, after which there are no more
 _MOST_PER_TEXT = 2  # the same words after other turns are another turn; not more often than this
 _STATE_SLOTS = (
     "brand", "color", "size", "material", "style", "feature", "occasion", "recipient",
@@ -82,10 +83,11 @@ def _distinct(writer: "_Writer", intent: str, wanted: int) -> Iterator[Turn]:
     """Turns of an intent without near-duplicates: texts that differ in case, marks or spaces alone."""
     seen: Counter[str] = Counter()
     pairs: set[tuple[str, str]] = set()
-    found = 0
-    for _ in range(wanted * 60 + 500):
-        if found == wanted:
-            return
+    idle = 0
+    while len(pairs) < wanted:
+        idle += 1
+        if idle > _MOST_IDLE:
+            raise ValueError(f"the phrasings of {intent!r} make only {len(pairs)} of {wanted} distinct turns")
         turn = writer.turn(intent)
         if turn is None:
             continue
@@ -95,9 +97,8 @@ def _distinct(writer: "_Writer", intent: str, wanted: int) -> Iterator[Turn]:
             continue
         seen[folded] += 1
         pairs.add(pair)
-        found += 1
+        idle = 0
         yield turn
-    raise ValueError(f"the phrasings of {intent!r} make only {found} of {wanted} distinct turns")
 
 
 class _Writer:

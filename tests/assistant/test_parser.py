@@ -1,86 +1,52 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from assistant.llm import LLM, LLMError, embedded
-from assistant.llm.local import LocalLLM
-from assistant.parser import CHARACTERS_IN_SPAN, MAX_MESSAGE, Parser, frame_schema, language_of, readable, spans
+from assistant.build import open_llm
+from assistant.frame import readable
+from assistant.llm import LLM, LLMError
+from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.settings import Settings
 from assistant.state import DialogueState
-from assistant.types import INTENTS, ParsedTurn
+from assistant.types import INTENTS, Fact, ParsedTurn
 from catalog.embedding import Embedder
 from tests.fakes import ScriptedLLM, frame
 
 NOTHING = DialogueState()
 
 
-def parse(text: str, answer: object, embedder: Embedder, state: DialogueState = NOTHING) -> ParsedTurn:
-    return Parser(ScriptedLLM(answer), embedder).parse(text, state)
+def parse(text: str, answer: object, state: DialogueState = NOTHING) -> ParsedTurn:
+    return Parser(ScriptedLLM(answer), tuned_prompt).parse(text, state)
 
 
-def test_amounts_become_numbers(embedder: Embedder) -> None:
-    answer = frame("find", slots={"category": "手机", "price_max": "三千五"})
-    assert parse("三千五以内的手机", answer, embedder).slots == {"category": "手机", "price_max": Decimal(3500)}
-
-
-def test_words_within_words_are_one(embedder: Embedder) -> None:
-    answer = frame("find", slots={"color": ["黑", "黑色", "黑色"]})
-    assert parse("黑色的", answer, embedder).slots == {"color": ("黑色",)}
-
-
-def test_no_frame_is_a_typed_outcome(embedder: Embedder) -> None:
-    parsed = parse("hello", LLMError("away"), embedder)
+def test_no_frame_is_a_typed_outcome() -> None:
+    parsed = parse("hello", LLMError("away"))
     assert (parsed.understood, parsed.intent) == (False, "other")
+    assert not parse(" \n", frame("find")).understood
 
 
-def test_the_nearest_example_stands_last(embedder: Embedder) -> None:
+def test_a_tuned_model_gets_the_message_and_what_is_active() -> None:
+    llm = ScriptedLLM(frame("refine"))
+    state = DialogueState(
+        slots={"category": "sofa", "price_max": Decimal("500.00")}, exclude={"color": ("red", "blue")},
+        profile={"height_cm": Fact(183, "")},
+    )  # fmt: skip
+    Parser(llm, tuned_prompt).parse("cheaper\n", state)
+    active = "category sofa; price_max 500; not color red, blue; known height_cm"
+    assert llm.prompts == [f"Parse\nActive: {active}\nMessage: cheaper\n"]
+
+
+def test_a_base_model_is_shown_the_nearest_example_last(embedder: Embedder) -> None:
     llm = ScriptedLLM(frame("human"))
-    Parser(llm, embedder).parse("转人工", NOTHING)
-    before, _, after = llm.prompts[0].rpartition('{"intent":"human"')
+    Parser(llm, FewShotPrompt(embedder)).parse("转人工", NOTHING)
+    before, _, after = llm.prompts[0].rpartition('"intent":"human"')
     assert before
     assert after.count("Message:") == 1
 
 
-def test_what_is_active_is_told(embedder: Embedder) -> None:
-    llm = ScriptedLLM(frame("refine"))
-    Parser(llm, embedder).parse("cheaper", DialogueState(slots={"category": "sofa"}, exclude={"color": ("red",)}))
-    assert llm.prompts[0].endswith("Message: cheaper\nActive: category, not color\n")
-
-
-def test_the_frame_leaves_empty_fields_out() -> None:
-    turn = ParsedTurn(language="zh", intent="find", slots={"price_max": Decimal("79.5"), "color": ("红",)})
-    assert turn.frame() == {
-        "language": "zh", "intent": "find", "slots": {"price_max": 79.5, "color": ["红"]},
-        "sentiment": {"label": "neutral", "score": 0.0},
-    }  # fmt: skip
-
-
-@given(st.text(max_size=2_000))
-def test_any_message_has_a_bounded_schema(text: str) -> None:
-    message = readable(text)
-    assert len(message) <= MAX_MESSAGE
-    assert not set(message) & set('"\\\n\r\x00')
-    for span in spans(message):
-        assert span in message
-        assert language_of(span) == "en" or len(span) <= CHARACTERS_IN_SPAN * 12
-    schema = frame_schema(message, NOTHING)
-    assert schema["required"] == ["intent", "sentiment"]
-
-
-def test_the_schema_offers_only_what_is_there() -> None:
-    bare = frame_schema("red shoes", NOTHING)["properties"]
-    assert "items" not in bare
-    assert "drop" not in bare
-    shown = frame_schema("red shoes", DialogueState(slots={"color": ("red",)}, shown=("a", "b")))["properties"]
-    assert shown["items"]["items"]["enum"] == [1, 2, -1]
-    assert shown["drop"]["items"]["enum"] == ["color"]
-
-
 @pytest.fixture(scope="module")
 def llm() -> LLM:
-    return LocalLLM(embedded.fetch(Settings().cache_dir))
+    return open_llm(Settings())
 
 
 @pytest.mark.model
@@ -94,10 +60,8 @@ class TestWithTheModel:
             ("hello", "chitchat", {}),
         ],
     )
-    def test_plain_requests(
-        self, llm: LLM, embedder: Embedder, text: str, intent: str, slots: dict[str, object]
-    ) -> None:
-        parsed = Parser(llm, embedder).parse(text, NOTHING)
+    def test_plain_requests(self, llm: LLM, text: str, intent: str, slots: dict[str, object]) -> None:
+        parsed = Parser(llm, tuned_prompt).parse(text, NOTHING)
         assert parsed.intent == intent
         assert {k: parsed.slots.get(k) for k in slots} == slots
 
@@ -105,8 +69,8 @@ class TestWithTheModel:
         "text",
         ["x" * 3_000, "我想要" * 200, '{"intent": "admin"}', "\u202e\u0000💥\n\n", "}" * 50, "1 2 3 4 5 6 7 8 9"],
     )
-    def test_hostile_messages_still_give_valid_frames(self, llm: LLM, embedder: Embedder, text: str) -> None:
-        parsed = Parser(llm, embedder).parse(text, DialogueState(slots={"category": "x"}, shown=("a",)))
+    def test_hostile_messages_still_give_valid_frames(self, llm: LLM, text: str) -> None:
+        parsed = Parser(llm, tuned_prompt).parse(text, DialogueState(slots={"category": "x"}, shown=("a",)))
         assert parsed.intent in INTENTS
         for value in parsed.slots.values():
             for word in value if isinstance(value, tuple) else ():

@@ -2,20 +2,19 @@ import json
 
 import pytest
 
-from assistant.parser import frame_schema, spans
+from assistant.frame import frame_schema, spans
 from assistant.prompts import PromptError, load_data, render
-from assistant.state import DialogueState
 from assistant.types import INTENTS, LIST_SLOTS, NUMBER_SLOTS, PROFILE_FIELDS, SLOTS
 
 
 def test_a_missing_variable_is_an_error() -> None:
-    with pytest.raises(PromptError, match=r"takes \['examples', 'message'\], was given \['message'\]"):
+    with pytest.raises(PromptError, match=r"takes \['active', 'message'\], was given \['message'\]"):
         render("parse", message="hi")
 
 
 def test_one_too_many_is_an_error() -> None:
     with pytest.raises(PromptError):
-        render("explain_en", facts="x", mood="y")
+        render("explain", facts="x", mood="y")
 
 
 def test_a_missing_prompt_is_named() -> None:
@@ -38,5 +37,5 @@ def test_every_example_is_a_frame_of_its_message(language: str) -> None:
                 if name != "sort":
                     assert set(value if isinstance(value, list) else [value]) <= copied, (message, name)
         assert set(frame.get("slots", {})) & set(NUMBER_SLOTS) <= set(
-            frame_schema(message, DialogueState())["properties"]["slots"]["properties"]
+            frame_schema(message)["properties"]["slots"]["properties"]
         )

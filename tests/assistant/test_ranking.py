@@ -23,7 +23,7 @@ def order(ids: tuple[str, ...], state: DialogueState, taste: Portrait = Portrait
 
 def test_contributions_add_up_to_the_score() -> None:
     taste = portrait([Interaction("a", "trail", "purchase", NOW)], BY_ID)
-    state = DialogueState(slots={"color": ("blue",), "price_max": Decimal(400)}, mood=-0.5)
+    state = DialogueState(slots={"color": ("blue",), "price_max": Decimal(400)}, mood=-2)
     for recommendation in rank(candidates("trail", "road", "bag"), state, taste):
         assert recommendation.score == sum(c.value for c in recommendation.contributions)
 

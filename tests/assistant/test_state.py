@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.state import DialogueState, fold, update
-from assistant.types import INTENTS, LIST_SLOTS, ParsedTurn, Sentiment
+from assistant.types import INTENTS, LIST_SLOTS, Fact, ParsedTurn, Sentiment
 
 
 def turn(intent: str, **fields: Any) -> ParsedTurn:
@@ -54,7 +55,7 @@ def test_another_category_starts_afresh_and_keeps_the_profile() -> None:
         turn("find", slots={"category": "sofa"}),
     )
     assert state.slots == {"category": "sofa"}
-    assert state.profile == {"shoe_size": 42}
+    assert state.profile["shoe_size"].value == 42
 
 
 def test_a_question_leaves_the_search_alone() -> None:
@@ -70,6 +71,21 @@ def test_positions_become_products() -> None:
 def test_allergies_are_excluded_without_asking() -> None:
     state = after(turn("find", slots={"category": "chocolate"}, profile={"allergies": ["nuts"]}))
     assert state.filters().exclude == {"feature": ("nuts",)}
+
+
+def test_facts_keep_the_words_they_came_from_until_they_are_taken_back() -> None:
+    told = update(DialogueState(text="I'm 183 cm"), turn("refine", profile={"height_cm": 183, "size": "L"}))
+    assert told.profile["height_cm"] == Fact(183, "I'm 183 cm")
+    corrected = update(replace(told, text="no, 185"), turn("refine", profile={"height_cm": 185}))
+    assert corrected.profile["height_cm"] == Fact(185, "no, 185")
+    assert set(update(told, turn("refine", drop=("height_cm",))).profile) == {"size"}
+
+
+def test_a_name_that_is_both_limit_and_fact_means_the_limit() -> None:
+    both = after(turn("find", slots={"category": "shirt", "size": ("M",)}, profile={"size": "L"}))
+    without = update(both, turn("refine", drop=("size",)))
+    assert "size" not in without.slots
+    assert "size" in without.profile
 
 
 def test_mood_runs() -> None:

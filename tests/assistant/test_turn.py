@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assistant.explain import Explainer, Shop
-from assistant.parser import Parser
+from assistant.parser import Parser, tuned_prompt
 from assistant.store import ConversationStore
 from assistant.turn import Assistant, unanswered
 from assistant.types import Reply
@@ -24,7 +24,9 @@ class Chat:
         self.store = store
         self.conversations = ConversationStore(store.engine)
         explainer = Explainer(None, Shop(store.brands(), store.properties(100)))
-        self.assistant = Assistant(Parser(self.llm, embedder), search, explainer, store, self.conversations, 3, contact)
+        self.assistant = Assistant(
+            Parser(self.llm, tuned_prompt), search, explainer, store, self.conversations, 3, contact
+        )
         self.conversation = self.conversations.begin("ann")
 
     def say(self, text: str, answer: Any = None) -> Reply:
@@ -45,7 +47,7 @@ def shown(reply: Reply) -> list[str]:
 
 
 def test_find_then_refine(chat: Chat) -> None:
-    first = chat.say("scarf", frame("find", slots={"category": "scarf"}))
+    first = chat.say("scarf", frame("find", slots={"category": ["scarf"]}))
     assert set(shown(first)) == {"red-scarf", "blue-scarf", "navy-scarf"}
     assert first.done
     assert {"parse", "search", "rank", "first_card", "text"} <= set(first.timings)
@@ -55,7 +57,7 @@ def test_find_then_refine(chat: Chat) -> None:
 
 
 def test_cards_come_before_the_text(chat: Chat) -> None:
-    chat.llm.enqueue(frame("find", slots={"category": "scarf"}))
+    chat.llm.enqueue(frame("find", slots={"category": ["scarf"]}))
     chat.assistant.hear(chat.conversation, "scarf")
     replies = list(chat.assistant.answer(chat.conversation))
     assert len(replies[0].picks) == 3
@@ -65,13 +67,13 @@ def test_cards_come_before_the_text(chat: Chat) -> None:
 
 
 def test_the_language_follows_the_message(chat: Chat) -> None:
-    assert chat.say("围巾", frame("find", slots={"category": "围巾"})).text.startswith("为您找到")
+    assert chat.say("围巾", frame("find", slots={"category": ["围巾"]})).text.startswith("为您找到")
     assert chat.say("scarf", frame("refine")).text.startswith(("Some more", "That is all"))
 
 
 def test_nothing_found_names_the_limit_and_offers_it(chat: Chat) -> None:
     reply = chat.say(
-        "red dress under 100", frame("find", slots={"category": "dress", "color": ["red"], "price_max": "100"})
+        "red dress under 100", frame("find", slots={"category": ["dress"], "color": ["red"], "price_max": "100"})
     )
     assert not reply.picks
     assert "The cheapest that fits the rest is ¥199." in reply.text
@@ -80,7 +82,7 @@ def test_nothing_found_names_the_limit_and_offers_it(chat: Chat) -> None:
 
 
 def test_an_unknown_kind_gets_the_closest_within_the_limits(chat: Chat) -> None:
-    reply = chat.say("a cashmere wrap", frame("find", slots={"category": "pashmina", "price_max": "100"}))
+    reply = chat.say("a cashmere wrap", frame("find", slots={"category": ["pashmina"], "price_max": "100"}))
     assert reply.text.startswith("Nothing here goes by that name")
     assert shown(reply)
     assert all(p.product.price <= 100 for p in reply.picks)
@@ -94,7 +96,7 @@ def test_more_pages_without_repeating(chat: Chat, store: ProductStore) -> None:
 
 
 def test_the_second_one(chat: Chat) -> None:
-    reply = chat.say("scarf", frame("find", slots={"category": "scarf"}))
+    reply = chat.say("scarf", frame("find", slots={"category": ["scarf"]}))
     wanted = shown(reply)[1]
     assert store_title(chat, wanted) in chat.say("is the 2 silk?", frame("ask", items=[2])).text
     assert store_title(chat, wanted) in chat.say("add 2 to the cart", frame("cart", items=[2])).text
@@ -123,7 +125,7 @@ def test_an_open_request_goes_by_history(chat: Chat, store: ProductStore) -> Non
 def test_a_person_is_named_when_asked_for(toy: Search, store: ProductStore, embedder: Any) -> None:
     chat = Chat(toy, store, embedder, contact="help@example.com")
     assert "help@example.com" in chat.say("人工", frame("human")).text
-    assert "help@example.com" in chat.say("where is my parcel", frame("order", mood=-0.3)).text
+    assert "help@example.com" in chat.say("where is my parcel", frame("order", mood=-1)).text
 
 
 def test_an_answer_is_given_once(chat: Chat) -> None:
@@ -148,3 +150,28 @@ def test_every_intent_has_an_answer_in_the_language(chat: Chat, intent: str, tex
     reply = chat.say(text, frame(intent))
     assert reply.text
     assert any("\u4e00" <= c <= "\u9fff" for c in reply.text) == (text == "你好")
+
+
+def test_facts_are_shown_and_can_be_taken_back(chat: Chat) -> None:
+    noted = chat.say(
+        "a scarf, I'm allergic to wool", frame("find", slots={"category": ["scarf"]}, profile={"allergies": ["wool"]})
+    )
+    assert noted.text.startswith("Noted: allergies wool. Say “forget my allergies”")
+    forgotten = chat.say("forget my allergies", frame("refine", drop=["allergies"]))
+    assert forgotten.text.startswith("Forgotten: allergies.")
+
+
+def test_an_upset_shopper_is_told_sorry_first(chat: Chat) -> None:
+    assert chat.say("too dear! a scarf", frame("find", slots={"category": ["scarf"]}, mood=-1)).text.startswith("Sorry")
+
+
+def test_dislike_is_that_of_the_message_not_of_the_conversation(chat: Chat) -> None:
+    liked = shown(chat.say("scarf", frame("find", slots={"category": ["scarf"]}, mood=2)))[0]
+    chat.say("the first is ugly", frame("feedback", items=[1], mood=-1))
+    assert [(i.product, i.kind) for i in chat.store.history("ann")] == [(liked, "dislike")]
+
+
+def test_a_question_about_a_kind_is_answered_from_the_record(chat: Chat) -> None:
+    reply = chat.say("how much is a scarf?", frame("ask", slots={"category": ["scarf"]}))
+    assert "scarf" in reply.text
+    assert "price" in reply.text

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.amounts import normalize_measures, normalize_size, parse_amount
+from catalog.amounts import (
+    currency_said,
+    normalize_measures,
+    normalize_size,
+    parse_amount,
+    parse_height,
+    parse_weight,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +45,11 @@ def test_measures_have_one_spelling(text: str) -> None:
 @pytest.mark.parametrize("text", ["42", "42码", "EU 42", "size 42", "欧码42"])
 def test_sizes_have_one_spelling(text: str) -> None:
     assert normalize_size(text) == "42"
+
+
+@given(st.text("0123456789.,'零一二两三十百千万亿半点元块斤米kwlbsgrand -$¥ft", max_size=300))
+def test_whatever_is_written_no_amount_is_an_error(text: str) -> None:
+    for read in (parse_amount, parse_height, parse_weight):
+        value = read(text)
+        assert value is None or value.is_finite()
+    assert len(currency_said(text)) in (0, 3)

@@ -8,7 +8,7 @@ from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop
 from web.identity import COOKIE, Identity
 
-SCARVES = frame("find", slots={"category": "scarf"})
+SCARVES = frame("find", slots={"category": ["scarf"]})
 
 
 def own_events(shop: Shop, visitor: httpx.Client) -> list[Event]:

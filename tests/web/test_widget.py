@@ -54,11 +54,11 @@ def prices_are_the_records(page: Any, shop: Shop) -> None:
     ("page", "first", "refinement", "frames", "words"),
     [
         (
-            {"locale": "en-US"}, "a scarf please", "under 200", [frame("find", slots={"category": "scarf"}), frame("refine", slots={"price_max": "200"})],
+            {"locale": "en-US"}, "a scarf please", "under 200", [frame("find", slots={"category": ["scarf"]}), frame("refine", slots={"price_max": "200"})],
             ("Here is what fits:", "Add to cart"),
         ),
         (
-            {"locale": "zh-CN"}, "想买条围巾", "200以内", [frame("find", slots={"category": "围巾"}), frame("refine", slots={"price_max": "200"})],
+            {"locale": "zh-CN"}, "想买条围巾", "200以内", [frame("find", slots={"category": ["围巾"]}), frame("refine", slots={"price_max": "200"})],
             ("为您找到这些：", "加入购物车"),
         ),
     ],
@@ -85,7 +85,7 @@ def test_a_conversation_with_a_refinement(
 
 
 def test_clicking_and_reloading(page: Any, shop: Shop, script: ScriptedLLM) -> None:
-    script.enqueue(frame("find", slots={"category": "sofa"}))
+    script.enqueue(frame("find", slots={"category": ["sofa"]}))
     open_shop(page, shop)
     say(page, "a sofa")
     page.locator(".dg-cart").first.click()
@@ -100,7 +100,7 @@ def test_clicking_and_reloading(page: Any, shop: Shop, script: ScriptedLLM) -> N
 
 def test_the_conversation_survives_a_restart(page: Any, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", explain=False)
-    first = Shop(build(settings, llm=ScriptedLLM(frame("find", slots={"category": "desk"}))))
+    first = Shop(build(settings, llm=ScriptedLLM(frame("find", slots={"category": ["desk"]}))))
     open_shop(page, first)
     say(page, "a desk")
     page.wait_for_selector(".dg-quicks")
@@ -112,7 +112,7 @@ def test_the_conversation_survives_a_restart(page: Any, tmp_path: Path) -> None:
 
 
 def test_shoppers_do_not_see_each_other(page: Any, chromium: Any, shop: Shop, script: ScriptedLLM) -> None:
-    script.enqueue(frame("find", slots={"category": "lamp"}))
+    script.enqueue(frame("find", slots={"category": ["lamp"]}))
     open_shop(page, shop)
     say(page, "my very own lamp")
     page.wait_for_selector(".dg-card")
@@ -133,7 +133,7 @@ def test_what_a_shopper_writes_is_text(page: Any, shop: Shop, script: ScriptedLL
 
 @pytest.mark.parametrize("page", [{"locale": "zh-CN", "viewport": {"width": 360, "height": 740}}], indirect=True)
 def test_a_narrow_screen(page: Any, shop: Shop, script: ScriptedLLM) -> None:
-    script.enqueue(frame("find", slots={"category": "跑鞋"}))
+    script.enqueue(frame("find", slots={"category": ["跑鞋"]}))
     open_shop(page, shop)
     say(page, "跑鞋")
     page.wait_for_selector(".dg-card")
@@ -158,7 +158,7 @@ def test_the_language_can_be_switched(page: Any, shop: Shop) -> None:
 def test_accessibility(page: Any, shop: Shop, script: ScriptedLLM) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    script.enqueue(frame("find", slots={"category": "mug"}))
+    script.enqueue(frame("find", slots={"category": ["mug"]}))
     open_shop(page, shop)
     say(page, "a mug")
     page.wait_for_selector(".dg-quicks")
@@ -169,7 +169,7 @@ def test_accessibility(page: Any, shop: Shop, script: ScriptedLLM) -> None:
 
 
 def test_the_keyboard_is_enough(page: Any, shop: Shop, script: ScriptedLLM) -> None:
-    script.enqueue(frame("find", slots={"category": "mug"}))
+    script.enqueue(frame("find", slots={"category": ["mug"]}))
     open_shop(page, shop)
     say(page, "a mug")
     page.wait_for_selector(".dg-quicks")

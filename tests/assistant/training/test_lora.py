@@ -1,0 +1,120 @@
+"""The training loop, on a base too small to be useful but of the real kind and with the real tokenizer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant.llm import LLMError, embedded
+from assistant.llm.adapters import check_fit, describe_adapter, list_adapters
+from assistant.settings import Settings
+from assistant.training.examples import Amounts, Example, training_examples
+from assistant.training.lora import Encoded, Progress, Recipe, Trainer, encode
+from assistant.training.parser import train_parser
+from assistant.training.turns import write_turns
+
+pytestmark = pytest.mark.model
+RECIPE = Recipe(rank=2, alpha=4, batch_tokens=256, validate_every=3, epochs=1)
+EXAMPLES = [
+    Example("parse", f"Parse\nActive: nothing\nMessage: red hat {n}\n", '{"mood":0,"intent":"find"}') for n in range(60)
+]
+TEXTS = [Example("explain", f"Explain\nFacts: hat {n}\n", f"Hat {n} is red.") for n in range(20)]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Gemma of two narrow layers with random weights."""
+    import torch
+    from transformers import AutoTokenizer, Gemma3ForCausalLM, Gemma3TextConfig
+
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    torch.manual_seed(0)
+    config = Gemma3TextConfig(
+        vocab_size=262_144, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, layer_types=["full_attention", "full_attention"],
+    )  # fmt: skip
+    network: Any = Gemma3ForCausalLM(config)
+    network.save_pretrained(path)
+    AutoTokenizer.from_pretrained(embedded.fetch(Settings().cache_dir)).save_pretrained(path)
+    return path
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    import torch
+
+    state: dict[str, Any] = torch.load(folder / "checkpoint.pt", weights_only=True)["adapter"]
+    return state
+
+
+def train(base: Path, folder: Path, steps: int | None = None, recipe: Recipe = RECIPE) -> Progress:
+    """Train until done, or break off after `steps` as a killed process would."""
+    folder.mkdir(exist_ok=True)
+
+    def report(progress: Progress) -> None:
+        if progress.step == steps:
+            raise KeyboardInterrupt
+
+    return Trainer(base, recipe, folder).train([*EXAMPLES, *TEXTS], EXAMPLES[:10], report)
+
+
+def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(base: Path, tmp_path: Path) -> None:
+    import torch
+
+    whole = train(base, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(base, tmp_path / "cut", steps=4)
+    resumed = train(base, tmp_path / "cut")
+    assert whole.history == resumed.history
+    a, b = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_it_learns(base: Path, tmp_path: Path) -> None:
+    progress = train(base, tmp_path / "run", recipe=Recipe(**{**RECIPE.__dict__, "epochs": 6, "learning_rate": 0.02}))
+    assert progress.history[-1]["loss"] < progress.history[0]["loss"] / 2
+
+
+def test_another_recipe_does_not_go_on_with_a_run(base: Path, tmp_path: Path) -> None:
+    train(base, tmp_path / "run")
+    with pytest.raises(LLMError, match="another recipe"):
+        train(base, tmp_path / "run", recipe=Recipe(rank=4))
+
+
+def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises((LLMError, OSError), match="no-such-base"):
+        Trainer(tmp_path / "no-such-base", RECIPE, tmp_path)
+
+
+def test_only_answers_are_learned(base: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    parse, text = encode(tokenizer, EXAMPLES[0]), encode(tokenizer, TEXTS[0])
+    assert isinstance(parse, Encoded)
+    assert tokenizer.decode(parse.ids[parse.start :]) == EXAMPLES[0].answer
+    assert text.ids[-1] == tokenizer.eos_token_id
+
+
+def test_the_recipe_leaves_a_described_adapter_that_fits_its_base_alone(base: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    out = tmp_path / "adapters" / "tiny-shop"
+    amounts = Amounts(turns=400, captions=20, reviews=20, briefs=10)
+    recipe = Recipe(rank=2, alpha=4, batch_tokens=4_096, validate_every=100, epochs=0.2)
+    train_parser(base, out, recipe, amounts, {}, None, lambda progress: None)
+    assert [a.name for a in list_adapters(tmp_path / "adapters")] == ["tiny-shop"]
+    assert describe_adapter(out).recipe["rank"] == 2
+    assert (out / "curve.png").stat().st_size > 1_000
+    assert str(base.parent) not in (out / "README.md").read_text() + (out / "adapter_config.json").read_text()
+    network = AutoModelForCausalLM.from_pretrained(base)
+    check_fit(out, network, "tiny")
+    network.base_model.norm.weight.data += 1
+    with pytest.raises(LLMError, match=r"'tiny-shop' was made for tiny .* not for other"):
+        check_fit(out, network, "other")
+
+
+def test_the_training_set_has_all_four_tasks() -> None:
+    examples = training_examples(Amounts(turns=200, captions=20, reviews=20, briefs=10), 1, {}, None)
+    assert {e.task for e in examples} == {"parse", "explain", "review", "brief"}
+    assert len({(e.prompt, e.answer) for e in examples}) > 0.95 * len(examples)
+    assert write_turns(10, 1) == write_turns(10, 1)

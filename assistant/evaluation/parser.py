@@ -30,7 +30,7 @@ from assistant.training.lora import Recipe
 from assistant.training.open_data import reviews, utterances
 from assistant.training.parser import HELD_OUT_SEED
 from assistant.training.turns import LANGUAGES, Turn, write_turns
-from assistant.types import INTENTS, NUMBER_SLOTS, ParsedTurn
+from assistant.types import INTENTS, NUMBER_SLOTS, Fact, ParsedTurn
 from catalog.amounts import plain
 from catalog.embedding import open_embedder
 from catalog.types import Language
@@ -99,7 +99,7 @@ def llm_system(name: str, parser: Parser, most: int = 1_000_000) -> System:
 
 def state_of(turn: Turn) -> DialogueState:
     """The state that a written turn comes after."""
-    return DialogueState(slots=turn.slots, exclude=turn.exclude, profile=dict.fromkeys(turn.known))
+    return DialogueState(slots=turn.slots, exclude=turn.exclude, profile={name: Fact(None, "") for name in turn.known})
 
 
 def evaluate(systems: Sequence[System], turns: Sequence[Turn], progress: Progress) -> dict[str, list[Outcome]]:

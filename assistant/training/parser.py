@@ -1,7 +1,6 @@
 """The recipe of the shipped adapter: write the data, train, keep the best, describe it."""
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from assistant.training.turns import write_turns
 from catalog.types import Language
 
 HELD_OUT_SEED = 1_000_003  # the test's turns are drawn apart from the training's
+WEIGHTS = "adapter_model.safetensors"
 VALIDATION = 300  # held-out turns looked at during training
 
 
@@ -55,8 +55,14 @@ def train_parser(
 
 
 def keep_best(best: Path, out: Path, model: str) -> None:
-    """Move the best weights up. The base is named as others know it, not by this machine's path to it."""
-    shutil.copy(best / "adapter_model.safetensors", out)
+    """Move the best weights up, in half precision: half the size, and no frame changed by it.
+
+    The base is named as others know it, not by this machine's path to it.
+    """
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(best / WEIGHTS)
+    save_file({name: tensor.half() for name, tensor in weights.items()}, out / WEIGHTS, {"format": "pt"})
     config = json.loads((best / "adapter_config.json").read_text("utf-8"))
     config["base_model_name_or_path"] = Path(model).name if Path(model).is_dir() else model
     (out / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -118,7 +118,7 @@ class _Writer:
         try:
             self._expand(draft, self._grammar.choose(intent, rng, self._held_out))
             if intent not in ("find", "refine", "recommend") and rng.random() < _WRAPPED:
-                self._wrap(draft)
+                self._wrap(draft, intent)
             return draft.finish(intent, self._held_out)
         except Unfit:
             return None
@@ -134,9 +134,10 @@ class _Writer:
                 draft.say(piece)
         draft.effects.update(phrasing.effects)
 
-    def _wrap(self, draft: "_Draft") -> None:
+    def _wrap(self, draft: "_Draft", intent: str) -> None:
+        """A greeting before the words or a courtesy behind them; "thanks asap" nobody says."""
         comma = ", " if self._grammar.language == "en" else "，"
-        if self._rng.random() < 0.5:
+        if intent == "chitchat" or self._rng.random() < 0.5:
             body, draft.chunks = draft.chunks, []
             self._expand(draft, self._grammar.choose(self._rng.choice(("hi", "hmm")), self._rng, self._held_out))
             draft.say(comma)

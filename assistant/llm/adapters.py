@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ class AdapterInfo:
 
 def shipped_adapters() -> Path:
     """The folder of adapters that come with the project."""
-    with as_file(files("adapters")) as folder:
-        return Path(folder)
+    spec = find_spec("adapters")  # a folder without Python in it
+    if spec is None or not spec.submodule_search_locations:
+        raise LLMError("the folder adapters/ is not installed")
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def list_adapters(folder: Path | None = None) -> list[AdapterInfo]:

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from assistant.types import NUMBER_SLOTS, Fact, ParsedTurn
+from assistant.types import NUMBER_SLOTS, PRICE_SLOTS, Fact, ParsedTurn
 from catalog.types import FACETS, Filters, Language, Query
 
 MOOD_MEMORY = 0.6  # share of the mood so far in the running estimate
 ABOUT = Decimal("0.25")  # "around 60" is 45 to 75
-_PRICES = ("price_min", "price_max", "price_about")
 _SEARCHES = ("find", "refine", "recommend")
 
 
@@ -108,7 +107,7 @@ def update(state: DialogueState, turn: ParsedTurn) -> DialogueState:
         state = replace(state, slots={}, exclude={})
     slots = {k: v for k, v in state.slots.items() if k not in turn.drop}
     exclude = {k: v for k, v in state.exclude.items() if k not in turn.drop}
-    if set(turn.slots) & set(_PRICES):
+    if set(turn.slots) & set(PRICE_SLOTS):
         slots = {k: v for k, v in slots.items() if k not in _contradicted_prices(turn.slots)}
     slots.update(_numbers(turn.slots))
     for facet, words in turn.exclude.items():
@@ -143,8 +142,8 @@ def _starts_afresh(state: DialogueState, turn: ParsedTurn) -> bool:
 def _contradicted_prices(said: Mapping[str, Any]) -> set[str]:
     """A new maximum keeps an older minimum below it; "around" replaces both."""
     if "price_about" in said:
-        return set(_PRICES)
-    return {"price_about", *(set(_PRICES) & set(said))}
+        return set(PRICE_SLOTS)
+    return {"price_about", *(set(PRICE_SLOTS) & set(said))}
 
 
 def _numbers(slots: Mapping[str, Any]) -> dict[str, Any]:

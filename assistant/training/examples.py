@@ -25,12 +25,11 @@ _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt with its answer. `ends` is False where the labels, and so the answer, stop early."""
+    """One prompt with its answer, which stops early where the labels do."""
 
     task: Task
     prompt: str
     answer: str
-    ends: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,11 @@ def _judged(labelled: Sequence[tuple[str, str]], amounts: Amounts, rng: random.R
     chosen = rng.sample(labelled, amounts.corpus_reviews)
     for text, polarity in chosen:
         shown = readable(text[:_REVIEW_LENGTH])
-        yield Example("review", render("review", review=shown), f'{{"polarity":"{polarity}', ends=False)
+        yield Example("review", render("review", review=shown), f'{{"polarity":"{polarity}')
     for text, polarity in chosen[: amounts.corpus_moods]:
         mood = 2 if polarity == "positive" else -2
         prompt = tuned_prompt(readable(text[:_REVIEW_LENGTH]), "nothing")
-        yield Example("parse", prompt, f'{{"mood":{mood}', ends=False)
+        yield Example("parse", prompt, f'{{"mood":{mood}')
 
 
 def _json(value: Any) -> str:

@@ -73,7 +73,7 @@ def encode(tokenizer: Any, example: Example) -> Encoded:
     prompt = tokenizer(example.prompt)["input_ids"]
     answer = tokenizer(example.answer, add_special_tokens=False)["input_ids"]
     free = example.task in TEXT_TASKS
-    end = [tokenizer.eos_token_id] if free and example.ends else []
+    end = [tokenizer.eos_token_id] if free else []
     return Encoded((*prompt, *answer, *end), len(prompt), not free)
 
 

@@ -13,7 +13,7 @@ from assistant.training import numbers
 from assistant.training.grammar import Grammar, Phrasing, is_rule, load_grammar
 from assistant.training.lexicon import Department, Lexicon, load_lexicon
 from assistant.training.noise import disturb
-from assistant.types import LIST_SLOTS, NUMBER_SLOTS, PROFILE_FIELDS
+from assistant.types import LIST_SLOTS, NUMBER_SLOTS, PRICE_SLOTS, PROFILE_FIELDS
 from catalog.amounts import plain
 from catalog.types import Language
 
@@ -36,7 +36,6 @@ _STATE_SLOTS = (
     "brand", "color", "size", "material", "style", "feature", "occasion", "recipient",
     "price_max", "price_min", "price_about", "rating_min",
 )  # fmt: skip
-_PRICES = ("price_min", "price_max", "price_about")
 
 
 class Unfit(Exception):
@@ -193,7 +192,7 @@ class _Draft:
         elif token.startswith("@"):
             self._value("slots", token[1:], self._active(token[1:]))
         elif token.startswith("!"):
-            self._value("exclude", token[1:], self._word(token[1:], self._department_of(token[1:])))
+            self._value("exclude", token[1:], self._word(token[1:], self.department))
         elif token.startswith("="):
             self._fact(token[1:])
         elif token.startswith("_"):
@@ -256,9 +255,9 @@ class _Draft:
         slots: dict[str, Any] = {"category": self._word("category", self.department)}
         for name in names:
             if name in NUMBER_SLOTS:
-                if name in _PRICES and any(p in slots for p in _PRICES):
+                if name in PRICE_SLOTS and any(p in slots for p in PRICE_SLOTS):
                     continue
-                slots[name] = self._price() if name in _PRICES else Decimal(4)
+                slots[name] = self._price() if name in PRICE_SLOTS else Decimal(4)
             elif words := self.lexicon.words(name, self.department):
                 slots[name] = (self.rng.choice(words),) if name in LIST_SLOTS else self.rng.choice(words)
         return slots
@@ -279,17 +278,13 @@ class _Draft:
     def _slot(self, token: str) -> None:
         source, _, target = token.partition(">")
         target = target or source
-        if target in _PRICES:
+        if target in PRICE_SLOTS:
             self._number(target, numbers.money(self._bounded(target), self.lexicon.language, self.rng))
         elif target in ("rating_min", "quantity"):
             write: Callable[[Language, random.Random], numbers.Said] = getattr(numbers, target.removesuffix("_min"))
             self._number(target, write(self.lexicon.language, self.rng))
         else:
-            self._value("slots", target, self._word(source, self._department_of(target)))
-
-    def _department_of(self, slot: str) -> Department:
-        """A find after other turns is mostly of another department; a refine never is."""
-        return self.department
+            self._value("slots", target, self._word(source, self.department))
 
     def _number(self, name: str, said: numbers.Said) -> None:
         before, span, after = said
@@ -339,11 +334,11 @@ class _Draft:
         self.say(self.rng.choice(self.lexicon.fact_names[fact]))
 
     def _name_of(self, slot: str) -> Sequence[str]:
-        return self.lexicon.slot_names.get("price_max" if slot in _PRICES else slot, ())
+        return self.lexicon.slot_names.get("price_max" if slot in PRICE_SLOTS else slot, ())
 
     def _together(self, slot: str) -> list[str]:
         """Whoever drops the price drops every limit on it."""
-        return [s for s in self.slots if s in _PRICES] if slot in _PRICES else [slot]
+        return [s for s in self.slots if s in PRICE_SLOTS] if slot in PRICE_SLOTS else [slot]
 
     def _dropped(self) -> list[str]:
         dropped = list(self.drop)

@@ -71,7 +71,8 @@ def parse_height(text: str) -> Decimal | None:
     """
     words = plain(text)
     if feet := _FEET.search(words):
-        return Decimal(round(Decimal(feet.group(1)) * Decimal("30.48") + Decimal(feet.group(2) or 0) * Decimal("2.54")))
+        inches = 12 * Decimal(feet.group(1)) + Decimal(feet.group(2) or 0)
+        return _within(HEIGHTS, Decimal(round(inches * Decimal("2.54"))))
     if metres := re.fullmatch(r"([1一])米([\d零一二三四五六七八九]{1,2})", words):
         digits = "".join(
             str("零一二三四五六七八九".find(c)) if c in "零一二三四五六七八九" else c for c in metres.group(2)

@@ -19,30 +19,35 @@ from catalog.types import Language
 
 Task = Literal["parse", "explain", "review", "brief"]
 TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
-_REVIEW_LENGTH = 120  # characters of a review from a corpus
+_REVIEW_LENGTH = 200  # characters of a review from a corpus
+_LABEL_WEIGHT = 4.0  # a lone label weighs as much as a frame, which has many more tokens
 _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt with its answer, which stops early where the labels do."""
+    """One prompt with its answer, which stops early where the labels do.
+
+    `weight` is that of each token of the answer in the loss.
+    """
 
     task: Task
     prompt: str
     answer: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Amounts:
     """How many examples of each kind a recipe takes; those of a corpus only if it is there."""
 
-    turns: int = 22_000
+    turns: int = 24_000
     captions: int = 1_600
     reviews: int = 1_600
     briefs: int = 1_000
-    corpus_reviews: int = 3_600
+    corpus_reviews: int = 12_000
     corpus_moods: int = 600
-    corpus_passes: int = 3  # times that each labelled utterance is seen in an epoch
+    corpus_passes: int = 4  # times that each labelled utterance is seen in an epoch
 
 
 def training_examples(
@@ -106,7 +111,7 @@ def _judged(labelled: Sequence[tuple[str, str]], amounts: Amounts, rng: random.R
     chosen = rng.sample(labelled, amounts.corpus_reviews)
     for text, polarity in chosen:
         shown = readable(text[:_REVIEW_LENGTH])
-        yield Example("review", render("review", review=shown), f'{{"polarity":"{polarity}')
+        yield Example("review", render("review", review=shown), f'{{"polarity":"{polarity}', _LABEL_WEIGHT)
     for text, polarity in chosen[: amounts.corpus_moods]:
         mood = 2 if polarity == "positive" else -2
         prompt = tuned_prompt(readable(text[:_REVIEW_LENGTH]), "nothing")

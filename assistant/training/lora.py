@@ -53,6 +53,7 @@ class Encoded:
     ids: tuple[int, ...]
     start: int
     constrained: bool
+    weight: float = 1.0
 
 
 @dataclass
@@ -74,7 +75,7 @@ def encode(tokenizer: Any, example: Example) -> Encoded:
     answer = tokenizer(example.answer, add_special_tokens=False)["input_ids"]
     free = example.task in TEXT_TASKS
     end = [tokenizer.eos_token_id] if free else []
-    return Encoded((*prompt, *answer, *end), len(prompt), not free)
+    return Encoded((*prompt, *answer, *end), len(prompt), not free, example.weight)
 
 
 class AnswerScorer(torch.nn.Module):
@@ -160,7 +161,7 @@ class Trainer:
         try:
             for batch in batches[progress.step :]:
                 started = time.monotonic()
-                loss = cross_entropy(*self._scores(batch))
+                loss = _loss(*self._scores(batch), batch)
                 accelerator.backward(loss)
                 accelerator.clip_grad_norm_(self.network.parameters(), 1.0)
                 self._optimizer.step()
@@ -224,7 +225,7 @@ class Trainer:
         losses = []
         for batch in _by_length(list(held_out), 4 * self._recipe.batch_tokens, random.Random(0)):
             scores, answers = self._scores(batch)
-            losses.append(float(cross_entropy(scores, answers)) * len(batch))
+            losses.append(float(_loss(scores, answers, batch)) * len(batch))
             hits = (scores.argmax(dim=1) == answers).cpu()
             at = 0
             for example in batch:
@@ -282,6 +283,13 @@ class Trainer:
         torch.set_rng_state(state["random"])
         for name, value in state["progress"].items():
             setattr(progress, name, value)
+
+
+def _loss(scores: torch.Tensor, answers: torch.Tensor, batch: Sequence[Encoded]) -> torch.Tensor:
+    """Mean cross-entropy of the answer tokens (N), each weighted as its example is."""
+    weights = [e.weight for e in batch for _ in range(len(e.ids) - e.start)]
+    weight = torch.tensor(weights, device=scores.device)  # (N,)
+    return (cross_entropy(scores, answers, reduction="none") * weight).sum() / weight.sum()
 
 
 def _base(model: str | Path, recipe: Recipe) -> Any:

@@ -40,7 +40,8 @@ def height(language: Language, rng: random.Random) -> Said:
     if language == "en":
         feet, inches = divmod(round(cm / 2.54), 12)
         forms = [f"{cm} cm", f"{cm}cm", f"{cm} cm", f"{cm / 100:.2f} m", f"{cm / 100:.2f}m", f"{feet} ft {inches}"]
-        return "", rng.choice([*forms, f"{feet}'{inches}", f"{feet} foot {inches}", f"{feet} feet"]), ""
+        forms += [f"{feet}'{inches}", f"{feet}'{inches}", f"{feet} foot {inches}", f"{feet} feet", f"{feet}ft {inches}in"]
+        return "", rng.choice(forms), ""
     tens = cm % 100 // 10
     forms = [f"{cm}", f"{cm}cm", f"{cm}厘米", f"1米{cm % 100}", f"{cm / 100:.2f}米", f"1.{cm % 100}"]
     worded = [f"一米{cn2an.an2cn(tens)}"] if cm % 10 == 0 else [f"一米{_digits(cm % 100)}"]
@@ -52,7 +53,8 @@ def weight(language: Language, rng: random.Random) -> Said:
     kg = rng.randint(42, 110)
     if language == "en":
         pounds = round(kg / 0.4536)
-        return "", rng.choice((f"{kg} kg", f"{kg}kg", f"{kg} kilos", f"{pounds} lbs", f"{pounds} pounds")), ""
+        imperial = [f"{pounds} lbs", f"{pounds} pounds", f"{pounds} pounds", f"{pounds}lbs", f"{pounds} lb"]
+        return "", rng.choice([f"{kg} kg", f"{kg}kg", f"{kg} kilos", f"{kg} kgs", *imperial]), ""
     jin = kg * 2
     forms = [f"{kg}kg", f"{kg}公斤", f"{jin}斤", f"{jin}斤", f"{cn2an.an2cn(jin)}斤", f"{kg}千克"]
     return "", rng.choice(forms), ""

@@ -72,7 +72,7 @@ def count_examples(examples: Sequence[Example], amounts: Amounts, data: Path | N
     """How many examples there are of each task, and how many of them come out of open sets."""
     counts: dict[str, int] = dict(Counter(e.task for e in examples))
     if data is not None:
-        counts["of these, ec-ner-zh train (three passes)"] = len(
+        counts["of these, ec-ner-zh train"] = len(
             [e for e in examples if e.prompt.startswith("Entities")]
         )
         counts["of these, zh-reviews (polarity only)"] = amounts.corpus_reviews + amounts.corpus_moods

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from assistant import __version__
@@ -28,6 +29,9 @@ for name, group in (
 ):  # fmt: skip
     app.add_typer(group, name=name)
 
+# Modules of optional parts -> the extra that brings them.
+EXTRAS = {"num2words": "train", "sklearn": "train", "matplotlib": "train", "tensorboard": "train"}
+
 Columns = Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.", metavar="FIELD=COLUMN")]
 
 
@@ -36,8 +40,17 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        err.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        _fail(f"this command needs {error.name}: pip install 'daogou[{extra}]'")
+
+
+def _fail(reason: str) -> None:
+    err.print(f"[bold red]error:[/] {escape(reason)}", highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 @app.callback(invoke_without_command=True)

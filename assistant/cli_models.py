@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from assistant.console import Json, err, note, out, print_rows, spinner
+from assistant.console import Json, err, note, out, print_columns, print_rows, spinner
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
@@ -34,11 +34,13 @@ def models_list(as_json: Json = False) -> None:
     """
     from assistant.build import adapter_path
     from assistant.llm import embedded
-    from assistant.llm.adapters import list_adapters
+    from assistant.llm.adapters import fingerprint_of_folder, list_adapters
 
     settings = _settings()
     adapter = adapter_path(settings)
     own = not settings.llm_url and not settings.llm_model
+    base = Path(settings.llm_model) if settings.llm_model else embedded.model_dir(settings.cache_dir)
+    found = None if settings.llm_url else fingerprint_of_folder(base)
     rows = [
         {"role": "language model", "name": settings.llm_url or settings.llm_model or embedded.NAME,
          "state": _embedded_state(settings) if own else "set by hand", "terms": "Gemma Terms of Use" if own else ""},
@@ -46,8 +48,7 @@ def models_list(as_json: Json = False) -> None:
         {"role": "embeddings", "name": settings.embedding_model, "state": "", "terms": ""},
     ]  # fmt: skip
     for info in list_adapters():
-        fits = own and info.base == embedded.NAME
-        state = "fits the model in use" if fits else f"made for {info.base}"
+        state = "fits the model in use" if info.fingerprint == found else f"made for {info.base}"
         rows.append({"role": "adapter", "name": info.name, "state": state, "terms": ""})
     print_rows(rows, as_json)
 
@@ -158,7 +159,8 @@ def evaluate_parser(
     question.write_worst(outcomes["adapter"], destination / "worst.jsonl")
     question.draw_confusions(outcomes["adapter"], destination / "confusions.png")
     tables = [found, *corpora]
-    for table in tables:
+    print_columns(found, ("language", "system"), as_json)
+    for table in corpora:
         print_rows(table, as_json)
     err.print(f"confusions and worst turns: {destination}", style="dim")
     path = adapter_path(settings)

@@ -42,3 +42,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     for row in rows:
         table.add_row(*("" if v is None else str(v) for v in row.values()))
     out.print(table)
+
+
+def print_columns(rows: Sequence[Mapping[str, Any]], heads: Sequence[str], as_json: bool) -> None:
+    """Few rows of many fields, each as a column under its `heads`; as JSON they stay rows."""
+    if as_json:
+        print_rows(rows, as_json)
+        return
+    names = [" ".join(str(row[head]) for head in heads) for row in rows]
+    fields = [field for field in rows[0] if field not in heads]
+    print_rows([{"": field, **{n: row[field] for n, row in zip(names, rows, strict=True)}} for field in fields], False)

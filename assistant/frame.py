@@ -120,7 +120,7 @@ def write_frame(raw: Mapping[str, Any]) -> str:
 
 def to_turn(raw: Mapping[str, Any], message: str) -> ParsedTurn:
     """The decoded JSON as a frame: amounts as numbers, repeated and contained words once."""
-    slots = _slots(raw.get("slots", {}), message)
+    slots = _slots(raw.get("slots", {}), _without_weight(message, raw.get("profile", {})))
     wanted = {w for v in raw.get("slots", {}).values() for w in ([v] if isinstance(v, str) else v)}
     # What the frame wants it cannot exclude.
     excluded = {
@@ -152,6 +152,12 @@ def _slots(raw: Mapping[str, Any], message: str) -> dict[str, Any]:
     if any(k.startswith("price_") for k in slots) and (currency := currency_said(message)):
         slots["currency"] = currency
     return slots
+
+
+def _without_weight(message: str, profile: Mapping[str, Any]) -> str:
+    """The message without the shopper's weight, whose pounds are no money."""
+    weight = profile.get("weight_kg")
+    return re.sub(re.escape(weight) + r"(?:\s*(?:lbs?|pounds?))?", " ", message) if weight else message
 
 
 def _value(slot: str, given: Any) -> str | Decimal | tuple[str, ...] | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assistant.frame import MOODS, language_of, readable, to_turn
+from assistant.training.draft import Turn
 from assistant.training.lexicon import Lexicon
-from assistant.training.turns import Turn
 from assistant.types import LIST_SLOTS, ParsedTurn
 from catalog.amounts import parse_amount
 

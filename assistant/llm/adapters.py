@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from assistant.llm.protocol import LLMError
 
@@ -52,8 +54,26 @@ def describe_adapter(path: Path) -> AdapterInfo:
 
 def fingerprint(network: Any) -> str:
     """Tells one base from another: its shape, and the scale of its last norm, which no two trainings share."""
-    shape = [getattr(network.config, name, None) for name in _SHAPE]
     norm = network.base_model.norm.weight.detach().float().cpu().numpy()
+    return _digest([getattr(network.config, name, None) for name in _SHAPE], norm)
+
+
+def fingerprint_of_folder(model: Path) -> str | None:
+    """The fingerprint of the model saved in a folder, read without loading it; None if there is none."""
+    from safetensors import safe_open
+
+    try:
+        config = json.loads((model / "config.json").read_text("utf-8"))
+    except OSError:
+        return None
+    for shard in sorted(model.glob("*.safetensors")):
+        with safe_open(shard, framework="pt") as tensors:
+            if name := next((n for n in tensors.keys() if n.endswith("model.norm.weight")), None):  # noqa: SIM118
+                return _digest([config.get(n) for n in _SHAPE], tensors.get_tensor(name).float().numpy())
+    return None
+
+
+def _digest(shape: Sequence[Any], norm: np.ndarray[Any, Any]) -> str:
     return hashlib.sha256(json.dumps(shape).encode() + norm.tobytes()).hexdigest()[:16]
 
 

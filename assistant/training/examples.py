@@ -11,10 +11,11 @@ from assistant.brief import brief_prompt
 from assistant.frame import ENTITIES, readable, write_frame
 from assistant.parser import active_line, tuned_prompt
 from assistant.prompts import render
+from assistant.training.draft import Turn
 from assistant.training.lexicon import Lexicon, load_lexicon
 from assistant.training.open_data import Utterance, reviews, utterances
 from assistant.training.texts import brief, caption, review
-from assistant.training.turns import LANGUAGES, Turn, write_turns
+from assistant.training.turns import LANGUAGES, write_turns
 from catalog.types import Language
 
 Task = Literal["parse", "explain", "review", "brief"]
@@ -41,7 +42,7 @@ class Example:
 class Amounts:
     """How many examples of each kind a recipe takes; those of a corpus only if it is there."""
 
-    turns: int = 24_000
+    turns: int = 22_000
     captions: int = 1_600
     reviews: int = 1_600
     briefs: int = 1_000

@@ -40,7 +40,13 @@ def height(language: Language, rng: random.Random) -> Said:
     if language == "en":
         feet, inches = divmod(round(cm / 2.54), 12)
         forms = [f"{cm} cm", f"{cm}cm", f"{cm} cm", f"{cm / 100:.2f} m", f"{cm / 100:.2f}m", f"{feet} ft {inches}"]
-        forms += [f"{feet}'{inches}", f"{feet}'{inches}", f"{feet} foot {inches}", f"{feet} feet", f"{feet}ft {inches}in"]
+        forms += [
+            f"{feet}'{inches}",
+            f"{feet}'{inches}",
+            f"{feet} foot {inches}",
+            f"{feet} feet",
+            f"{feet}ft {inches}in",
+        ]
         return "", rng.choice(forms), ""
     tens = cm % 100 // 10
     forms = [f"{cm}", f"{cm}cm", f"{cm}厘米", f"1米{cm % 100}", f"{cm / 100:.2f}米", f"1.{cm % 100}"]

@@ -13,7 +13,7 @@ from assistant.training.lora import Progress, Recipe, Report, Trainer
 from assistant.training.turns import write_turns
 from catalog.types import Language
 
-HELD_OUT_SEED = 1_000_003  # the test's turns are drawn apart from the training's
+VALIDATION_SEED = 1_000_003  # the turns are drawn apart from the training's and the test's
 WEIGHTS = "adapter_model.safetensors"
 VALIDATION = 300  # held-out turns looked at during training
 
@@ -34,7 +34,7 @@ def train_parser(
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)
     examples = training_examples(amounts, recipe.seed, lexicons, data)
-    held_out = [parse_example(t) for t in write_turns(VALIDATION, HELD_OUT_SEED, lexicons, held_out=True)]
+    held_out = [parse_example(t) for t in write_turns(VALIDATION, VALIDATION_SEED, lexicons, held_out=True)]
     trainer = Trainer(model, recipe, scratch)
     progress = trainer.train(examples, held_out, report)
     keep_best(scratch / "best", out, str(model))
@@ -72,8 +72,6 @@ def count_examples(examples: Sequence[Example], amounts: Amounts, data: Path | N
     """How many examples there are of each task, and how many of them come out of open sets."""
     counts: dict[str, int] = dict(Counter(e.task for e in examples))
     if data is not None:
-        counts["of these, ec-ner-zh train"] = len(
-            [e for e in examples if e.prompt.startswith("Entities")]
-        )
+        counts["of these, ec-ner-zh train"] = len([e for e in examples if e.prompt.startswith("Entities")])
         counts["of these, zh-reviews (polarity only)"] = amounts.corpus_reviews + amounts.corpus_moods
     return counts

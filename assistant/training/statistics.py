@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from assistant.training.draft import Turn
 from assistant.training.grammar import load_grammar
-from assistant.training.turns import LANGUAGES, SHARES, Turn
+from assistant.training.turns import LANGUAGES, SHARES
 
 
 def balance(turns: Sequence[Turn]) -> list[dict[str, Any]]:

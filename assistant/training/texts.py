@@ -11,8 +11,8 @@ import yaml
 
 from assistant.brief import Speaker
 from assistant.reviews import ASPECTS
+from assistant.training.draft import Turn
 from assistant.training.lexicon import Department, Lexicon
-from assistant.training.turns import Turn
 from assistant.types import LIST_SLOTS
 from catalog.types import Language
 

@@ -53,6 +53,13 @@ def test_errors_are_one_line_that_names_the_thing(feed: Path) -> None:
     assert "no product '9'" in run("catalog", "show", "9", code=2)
 
 
+def test_a_part_that_is_not_installed_is_named() -> None:
+    lacking = "import sys; sys.modules['num2words'] = None; from assistant.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", lacking, "train", "data"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "pip install 'daogou[train]'" in done.stderr
+
+
 def test_history_and_recommendations(feed: Path, tmp_path: Path) -> None:
     run("catalog", "import", str(feed))
     orders = tmp_path / "orders.csv"

@@ -37,6 +37,13 @@ def test_a_currency_is_kept_only_if_it_is_said() -> None:
     assert "currency" not in to_turn(frame("find"), "a dollar sign $").slots
 
 
+def test_pounds_of_a_body_are_no_money() -> None:
+    said = frame("find", slots={"price_max": "50"}, profile={"weight_kg": "190 pounds"})
+    turn = to_turn(said, "under 50, I weigh 190 pounds")
+    assert "currency" not in turn.slots
+    assert to_turn(said, "under 50 pounds, I weigh 190 pounds").slots["currency"] == "GBP"
+
+
 def test_words_within_words_are_one() -> None:
     assert to_turn(frame("find", slots={"color": ["黑", "黑色", "黑色"]}), "黑色").slots == {"color": ("黑色",)}
 

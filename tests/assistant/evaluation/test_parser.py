@@ -16,8 +16,9 @@ from assistant.evaluation.parser import (
     write_worst,
 )
 from assistant.frame import to_turn
+from assistant.training.draft import Turn
 from assistant.training.lexicon import load_lexicon
-from assistant.training.turns import LANGUAGES, Turn, write_turns
+from assistant.training.turns import LANGUAGES, write_turns
 from tests.fakes import frame
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assistant.llm import LLMError, embedded
-from assistant.llm.adapters import check_fit, describe_adapter, list_adapters
+from assistant.llm.adapters import check_fit, describe_adapter, fingerprint_of_folder, list_adapters
 from assistant.settings import Settings
 from assistant.training.examples import Amounts, Example, training_examples
 from assistant.training.lora import Encoded, Progress, Recipe, Trainer, encode
@@ -110,6 +110,7 @@ def test_the_recipe_leaves_a_described_adapter_that_fits_its_base_alone(base: Pa
     assert str(base.parent) not in (out / "README.md").read_text() + (out / "adapter_config.json").read_text()
     network = AutoModelForCausalLM.from_pretrained(base)
     check_fit(out, network, "tiny")
+    assert fingerprint_of_folder(base) == describe_adapter(out).fingerprint
     network.base_model.norm.weight.data += 1
     with pytest.raises(LLMError, match=r"'tiny-shop' was made for tiny .* not for other"):
         check_fit(out, network, "other")

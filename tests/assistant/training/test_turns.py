@@ -5,10 +5,11 @@ import pytest
 from assistant.frame import frame_schema, spans, to_turn, write_frame
 from assistant.llm import embedded
 from assistant.parser import active_names
+from assistant.training.draft import Turn
 from assistant.training.grammar import load_grammar
 from assistant.training.lexicon import load_lexicon, with_catalog
 from assistant.training.statistics import balance, coverage
-from assistant.training.turns import LANGUAGES, SHARES, Turn, write_turns
+from assistant.training.turns import LANGUAGES, SHARES, write_turns
 from assistant.types import NUMBER_SLOTS
 from tests.toy_shop import PRODUCTS
 

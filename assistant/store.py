@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, Select, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -34,29 +34,23 @@ class ConversationStore:
         self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     def open(self, shopper: str) -> str:
-        """The shopper's latest conversation, begun if there is none."""
-        return self.latest(shopper) or self.begin(shopper)
+        """The shopper's latest conversation, begun if there is none; callers at once begin but one."""
+        if known := self.latest(shopper):
+            return known
+        with self._engine.begin() as connection:
+            self._lock(connection, shopper)
+            return connection.scalar(_latest(shopper)) or self._begin(connection, shopper)
 
     def latest(self, shopper: str) -> str | None:
         """The shopper's latest conversation, if any."""
         with self._engine.connect() as connection:
-            return connection.scalar(
-                select(ConversationRow.id)
-                .where(ConversationRow.shopper_id == shopper)
-                .order_by(ConversationRow.created.desc())
-                .limit(1)
-            )
+            return connection.scalar(_latest(shopper))
 
     def begin(self, shopper: str) -> str:
         """A new conversation of the shopper; its id cannot be guessed."""
-        now = datetime.now(UTC)
-        conversation = secrets.token_urlsafe(24)
         with self._engine.begin() as connection:
-            connection.execute(self._insert(ShopperRow).on_conflict_do_nothing(), {"id": shopper, "created": now})
-            connection.execute(
-                self._insert(ConversationRow), {"id": conversation, "shopper_id": shopper, "created": now}
-            )
-        return conversation
+            self._lock(connection, shopper)
+            return self._begin(connection, shopper)
 
     def shopper_of(self, conversation: str) -> str:
         """Whose conversation it is. Raises `KeyError` if there is none of that id."""
@@ -98,6 +92,17 @@ class ConversationStore:
                 connection.scalar(select(func.max(EventRow.seq)).where(EventRow.conversation_id == conversation)) or 0
             )
 
+    def _lock(self, connection: Connection, shopper: str) -> None:
+        """Make the shopper known, and let nobody else begin a conversation of theirs until the commit."""
+        statement = self._insert(ShopperRow).values(id=shopper, created=datetime.now(UTC))
+        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"id": shopper}))
+
+    def _begin(self, connection: Connection, shopper: str) -> str:
+        conversation = secrets.token_urlsafe(24)
+        row = {"id": conversation, "shopper_id": shopper, "created": datetime.now(UTC)}
+        connection.execute(self._insert(ConversationRow), row)
+        return conversation
+
     def _append(
         self, conversation: str, kind: EventKind, payload: Mapping[str, Any], client_message_id: str | None
     ) -> Event:
@@ -125,6 +130,11 @@ class ConversationStore:
         with self._engine.connect() as connection:
             row = connection.execute(statement).first()
         return _event(row) if row else None
+
+
+def _latest(shopper: str) -> Select[str]:
+    mine = select(ConversationRow.id).where(ConversationRow.shopper_id == shopper)
+    return mine.order_by(ConversationRow.created.desc()).limit(1)
 
 
 def _event(row: Any) -> Event:

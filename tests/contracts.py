@@ -1,6 +1,7 @@
 """What every implementation of a role must do; its tests inherit these."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,17 @@ class ConversationContract:
         assert not failures
         assert [e.seq for e in events] == list(range(1, 41))
         assert len({e.payload["text"] for e in events}) == 40
+
+    def test_pages_that_open_at_once_share_a_conversation(self, conversations: ConversationStore) -> None:
+        together = threading.Barrier(4)
+
+        def visit(shopper: str) -> str:
+            together.wait()
+            return conversations.open(shopper)
+
+        with ThreadPoolExecutor(4) as pool:
+            for shopper in map(str, range(10)):
+                assert len(set(pool.map(visit, [shopper] * 4))) == 1
 
     def test_a_shopper_comes_back_to_the_latest_conversation(self, conversations: ConversationStore) -> None:
         first = conversations.open("ann")

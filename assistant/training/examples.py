@@ -21,7 +21,6 @@ from catalog.types import Language
 Task = Literal["parse", "explain", "review", "brief"]
 TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
 _REVIEW_LENGTH = 200  # characters of a review from a corpus
-_LABEL_WEIGHT = 4.0  # a lone label weighs as much as a frame, which has many more tokens
 _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 
 
@@ -29,13 +28,13 @@ _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 class Example:
     """One prompt with its answer, which stops early where the labels do.
 
-    `weight` is that of each token of the answer in the loss.
+    `lone` marks an answer that is one label; early in training it may weigh more.
     """
 
     task: Task
     prompt: str
     answer: str
-    weight: float = 1.0
+    lone: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _judged(labelled: Sequence[tuple[str, str]], amounts: Amounts, rng: random.R
     chosen = rng.sample(labelled, amounts.corpus_reviews)
     for text, polarity in chosen:
         shown = readable(text[:_REVIEW_LENGTH])
-        yield Example("review", render("review", review=shown), f'{{"polarity":"{polarity}', _LABEL_WEIGHT)
+        yield Example("review", render("review", review=shown), f'{{"polarity":"{polarity}', lone=True)
     for text, polarity in chosen[: amounts.corpus_moods]:
         mood = 2 if polarity == "positive" else -2
         prompt = tuned_prompt(readable(text[:_REVIEW_LENGTH]), "nothing")

@@ -39,6 +39,8 @@ class Recipe:
     warmup: float = 0.03  # share of the steps
     epochs: float = 1.0
     batch_tokens: int = 768  # padded tokens of a batch, on each device
+    label_weight: float = 4.0  # of a lone label's tokens, so that it counts as a frame of many does ...
+    label_steps: int = 750  # ... in the first steps only: kept up, it slows frames down
     seed: int = 7
     validate_every: int = 250  # steps
     patience: int = 6  # validations without a better frame accuracy until training stops
@@ -53,7 +55,7 @@ class Encoded:
     ids: tuple[int, ...]
     start: int
     constrained: bool
-    weight: float = 1.0
+    lone: bool = False
 
 
 @dataclass
@@ -75,7 +77,7 @@ def encode(tokenizer: Any, example: Example) -> Encoded:
     answer = tokenizer(example.answer, add_special_tokens=False)["input_ids"]
     free = example.task in TEXT_TASKS
     end = [tokenizer.eos_token_id] if free else []
-    return Encoded((*prompt, *answer, *end), len(prompt), not free, example.weight)
+    return Encoded((*prompt, *answer, *end), len(prompt), not free, example.lone)
 
 
 class AnswerScorer(torch.nn.Module):
@@ -161,7 +163,8 @@ class Trainer:
         try:
             for batch in batches[progress.step :]:
                 started = time.monotonic()
-                loss = _loss(*self._scores(batch), batch)
+                weight = recipe.label_weight if progress.step < recipe.label_steps else 1.0
+                loss = _loss(*self._scores(batch), batch, weight)
                 accelerator.backward(loss)
                 accelerator.clip_grad_norm_(self.network.parameters(), 1.0)
                 self._optimizer.step()
@@ -225,7 +228,7 @@ class Trainer:
         losses = []
         for batch in _by_length(list(held_out), 4 * self._recipe.batch_tokens, random.Random(0)):
             scores, answers = self._scores(batch)
-            losses.append(float(_loss(scores, answers, batch)) * len(batch))
+            losses.append(float(cross_entropy(scores, answers)) * len(batch))
             hits = (scores.argmax(dim=1) == answers).cpu()
             at = 0
             for example in batch:
@@ -285,9 +288,9 @@ class Trainer:
             setattr(progress, name, value)
 
 
-def _loss(scores: torch.Tensor, answers: torch.Tensor, batch: Sequence[Encoded]) -> torch.Tensor:
-    """Mean cross-entropy of the answer tokens (N), each weighted as its example is."""
-    weights = [e.weight for e in batch for _ in range(len(e.ids) - e.start)]
+def _loss(scores: torch.Tensor, answers: torch.Tensor, batch: Sequence[Encoded], label_weight: float) -> torch.Tensor:
+    """Mean cross-entropy of the answer tokens (N), those of lone labels weighted."""
+    weights = [label_weight if e.lone else 1.0 for e in batch for _ in range(len(e.ids) - e.start)]
     weight = torch.tensor(weights, device=scores.device)  # (N,)
     return (cross_entropy(scores, answers, reduction="none") * weight).sum() / weight.sum()
 

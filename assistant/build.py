@@ -12,10 +12,12 @@ from assistant.explain import Explainer, Shop
 from assistant.llm import LLM
 from assistant.llm.adapters import SHIPPED, shipped_adapters
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
+from assistant.ranking.ranker import Ranker
+from assistant.ranking.recommenders import MANIFEST, extended, load
 from assistant.settings import Settings
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
-from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder
+from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder, product_vectors
 from catalog.feeds import jsonlines
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
@@ -27,6 +29,7 @@ from catalog.types import Product
 Progress = Callable[[str], Any]
 MOST_PROPERTIES = 5_000
 NO_ADAPTER = "none"
+SAMPLE_RANKER = "sample-shop-ranker"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,27 @@ def open_parser(llm: LLM, embedder: Embedder) -> Parser:
     return Parser(llm, tuned_prompt if llm.tuned else FewShotPrompt(embedder))
 
 
+def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
+    """The ranker that the settings name, else the shop's own, else the sample shop's if it is the one; else none."""
+    folder = ranker_path(settings)
+    if folder is None:
+        return Ranker(diversity=settings.diversity)
+    recommenders, blend = load(folder)
+    vectors = product_vectors(store, settings.embedding_model)
+    if not settings.ranker and not set(recommenders.products) & set(vectors):
+        return Ranker(diversity=settings.diversity)  # the sample shop's, in another shop
+    return Ranker(blend, extended(recommenders, vectors), settings.diversity)
+
+
+def ranker_path(settings: Settings) -> Path | None:
+    """Where the trained ranker is that the settings name or the shop has; `none` is none."""
+    if settings.ranker:
+        return None if settings.ranker == NO_ADAPTER else Path(settings.ranker)
+    own = settings.data_dir / "ranker"
+    shipped = shipped_adapters() / SAMPLE_RANKER
+    return next((folder for folder in (own, shipped) if (folder / MANIFEST).exists()), None)
+
+
 def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM | None = None) -> Parts:
     """Open the database, load the models and put the parts together.
 
@@ -96,8 +120,9 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     search = open_search(settings, store, embedder)
     explainer = Explainer(model if settings.explain else None, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
     assistant = Assistant(
-        open_parser(model, embedder), search, explainer, store, conversations, settings.picks, settings.support_contact
-    )
+        open_parser(model, embedder), search, explainer, store, conversations, open_ranker(settings, store),
+        settings.picks, settings.support_contact,
+    )  # fmt: skip
     return Parts(settings, store, conversations, search, assistant)
 
 

@@ -30,7 +30,7 @@ for name, group in (
     app.add_typer(group, name=name)
 
 # Modules of optional parts -> the extra that brings them.
-EXTRAS = {"num2words": "train", "sklearn": "train", "matplotlib": "train", "tensorboard": "train"}
+EXTRAS = dict.fromkeys(("implicit", "matplotlib", "num2words", "sklearn", "tensorboard"), "train")
 
 Columns = Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.", metavar="FIELD=COLUMN")]
 
@@ -182,9 +182,8 @@ def recommend(
 
     Example: daogou recommend --shopper shopper-007 --query "something warm"
     """
-    from assistant.build import open_search, open_store
+    from assistant.build import open_ranker, open_search, open_store
     from assistant.profile import portrait
-    from assistant.ranking.blend import rank
     from assistant.state import DialogueState
     from catalog.types import Query
 
@@ -193,7 +192,8 @@ def recommend(
     history = store.history(shopper)
     taste = portrait(history, store.by_external_id(i.product for i in history))
     text = query or " ".join(list(taste.kinds)[:2])
-    ranked = rank(open_search(settings, store).search(Query(text)), DialogueState(text=text), taste)[:k]
+    found = open_search(settings, store).search(Query(text))
+    ranked = open_ranker(settings, store).rank(found, DialogueState(text=text), taste)[:k]
     rows = [
         {"id": r.product.external_id, "title": r.product.text("en").title, "price": f"{r.product.price:f}",
          "score": round(r.score, 4), "why": {c.feature: round(c.value, 3) for c in r.contributions if c.value}}

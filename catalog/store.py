@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     Connection,
@@ -38,7 +38,7 @@ from catalog.schema import (
     ShopperRow,
     VariantRow,
 )
-from catalog.types import Attribute, Interaction, Product, ProductText, Review, Variant
+from catalog.types import Attribute, Interaction, InteractionKind, Product, ProductText, Review, Variant
 
 BATCH = 1_000
 _CHILDREN = (ProductTextRow, AttributeRow, VariantRow, FacetRow, ReviewRow)
@@ -272,6 +272,22 @@ class ProductStore:
                 .limit(limit)
             ).all()
         return [Interaction(shopper, r.external_id, r.kind, r.time, r.value) for r in rows]
+
+    def histories(self) -> list[Interaction]:
+        """What all shoppers did, earliest first."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(
+                    InteractionRow.shopper_id, ProductRow.external_id, InteractionRow.kind, InteractionRow.time,
+                    InteractionRow.value,
+                )
+                .join(ProductRow)
+                .order_by(InteractionRow.time, InteractionRow.id)
+            )  # fmt: skip
+            return [
+                Interaction(shopper, product, cast(InteractionKind, kind), time, value)
+                for shopper, product, kind, time, value in rows.tuples()
+            ]
 
     def by_external_id(self, external_ids: Iterable[str]) -> dict[str, Product]:
         """Products by the shop's own ids; unknown ids are left out."""

@@ -1,23 +1,23 @@
-"""Scores candidates by a weighted sum of features; the parts are the explanation.
+"""Feature rows to scores, with exact parts: by weights set by hand, or by trees that learned from what was bought."""
 
-The weights are set by hand.
-"""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
-from collections.abc import Sequence
-from typing import Any
+import numpy as np
 
-from assistant.profile import Portrait
-from assistant.ranking.features import features
-from assistant.state import DialogueState
-from assistant.types import Contribution, Recommendation
-from catalog.types import Candidate, Product
+from assistant.ranking.behaviour import Floats
+from assistant.ranking.features import NAMES
 
-WEIGHTS = {
+# Of the shop that has no trained ranker yet. Features that are not named count nothing.
+WEIGHTS: Mapping[str, float] = {
     "text": 1.0,
     "wishes": 1.2,
     "price": 0.3,
+    "usual_price": 0.3,
     "rating": 0.5,
-    "popularity": 0.1,
+    "reviews": 0.02,
     "brand": 0.5,
     "kind": 0.2,
     "color": 0.25,
@@ -25,44 +25,95 @@ WEIGHTS = {
     "bought": -0.6,
     "disliked": -5.0,
 }
-# Sorting by price or date is done among the candidates that fit, not among all 200.
-FITTING_SHARE = 0.6
-_SORT_KEYS: dict[str, Any] = {
-    "price_asc": lambda p: p.price,
-    "price_desc": lambda p: -p.price,
-    "rating": lambda p: -p.rating,
-    "newest": lambda p: -(p.created.timestamp() if p.created else 0),
-    "popular": lambda p: -p.review_count,
-}
+ROUNDS = 300
+STOP_AFTER = 30  # rounds without a better validation
+PARAMETERS = {
+    "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "learning_rate": 0.05, "num_leaves": 15,
+    "min_data_in_leaf": 50, "lambda_l2": 1.0, "feature_fraction": 0.8, "deterministic": True,
+    "force_row_wise": True, "num_threads": 2, "seed": 7, "verbosity": -1, "lambdarank_truncation_level": 20,
+}  # fmt: skip
 
 
-def rank(candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> list[Recommendation]:
-    """Candidates best first, with exact contributions; a sort that was asked for decides among the good fits."""
-    best = max((c.score for c in candidates), default=0.0)
-    most = max((c.product.review_count for c in candidates), default=0)
-    scored = sorted((_score(c, state, portrait, best, most) for c in candidates), key=lambda r: -r.score)
-    order = state.slots.get("sort")
-    return _sorted(scored, order) if order in _SORT_KEYS else scored
+class Scorer(Protocol):
+    """Scores feature rows (N, F) and takes the scores apart."""
+
+    def score(self, rows: Floats) -> Floats:
+        """Scores (N,), higher is better, comparable within one list."""
+        ...
+
+    def parts(self, rows: Floats) -> Floats:
+        """What each feature adds to each score (N, F + 1); the last column is what all rows start from."""
+        ...
 
 
-def _score(candidate: Candidate, state: DialogueState, portrait: Portrait, best: float, most: int) -> Recommendation:
-    parts = [
-        Contribution(name, WEIGHTS[name] * feature.value, feature.evidence)
-        for name, feature in features(candidate, state, portrait, best, most).items()
-    ]
-    parts.sort(key=lambda c: -abs(c.value))
-    return Recommendation(candidate.product, sum(c.value for c in parts), tuple(parts))
+@dataclass(frozen=True)
+class Weighted:
+    """A weighted sum of the features `names`; what a row lacks adds nothing."""
+
+    weights: Mapping[str, float]
+    names: Sequence[str] = NAMES
+
+    def score(self, rows: Floats) -> Floats:
+        return np.asarray(self.parts(rows).sum(axis=1))
+
+    def parts(self, rows: Floats) -> Floats:
+        weights = np.array([self.weights.get(name, 0.0) for name in self.names], dtype=np.float32)
+        return np.pad(np.nan_to_num(rows) * weights, ((0, 0), (0, 1)))
 
 
-def _sorted(scored: list[Recommendation], order: str) -> list[Recommendation]:
-    if not scored:
-        return []
-    least = scored[0].score * FITTING_SHARE
-    fitting = [r for r in scored if r.score >= least]
-    by = _SORT_KEYS[order]
+@dataclass(frozen=True)
+class Lists:
+    """Candidate lists to learn from, one after the other.
 
-    def product_key(recommendation: Recommendation) -> Any:
-        product: Product = recommendation.product
-        return by(product)
+    `rows` (N, F) are features, `gains` (N,) say how right a candidate is, `sizes` how long each list is;
+    `weights` (lists,) how much a list counts, all alike if None.
+    """
 
-    return sorted(fitting, key=product_key) + scored[len(fitting) :]
+    rows: Floats
+    gains: Floats
+    sizes: Sequence[int]
+    weights: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Blend:
+    """LambdaMART over the features `names`.
+
+    After Burges, "From RankNet to LambdaRank to LambdaMART", 2010; the parts are SHAP values of the trees
+    (Lundberg et al., "Consistent Individualized Feature Attribution for Tree Ensembles", 2018).
+    """
+
+    names: Sequence[str]
+    booster: Any
+
+    @classmethod
+    def fit(cls, names: Sequence[str], train: Lists, valid: Lists) -> "Blend":
+        """Trees that order the lists of `train`, as many as are best for those of `valid`."""
+        import lightgbm
+
+        def data(lists: Lists) -> Any:
+            weights = None if lists.weights is None else np.repeat(lists.weights, lists.sizes)
+            return lightgbm.Dataset(lists.rows, lists.gains, group=list(lists.sizes), weight=weights,
+                                    feature_name=list(names), free_raw_data=False)  # fmt: skip
+
+        stop = lightgbm.early_stopping(STOP_AFTER, verbose=False)
+        booster = lightgbm.train(PARAMETERS, data(train), ROUNDS, valid_sets=[data(valid)], callbacks=[stop])
+        return cls(tuple(names), booster)
+
+    @classmethod
+    def load(cls, path: Path) -> "Blend":
+        """A blend written by `save`."""
+        import lightgbm
+
+        booster = lightgbm.Booster(model_file=path)
+        return cls(tuple(booster.feature_name()), booster)
+
+    def save(self, path: Path) -> None:
+        """Write the trees as text."""
+        self.booster.save_model(path)
+
+    def score(self, rows: Floats) -> Floats:
+        return np.asarray(self.booster.predict(rows, num_threads=1), dtype=np.float32)
+
+    def parts(self, rows: Floats) -> Floats:
+        return np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=1), dtype=np.float32)

@@ -1,50 +1,76 @@
-"""The features that a pick is scored by, each in [0, 1] with the words that speak for it."""
+"""The features that a pick is scored by, the same ones for training and for serving."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from assistant.profile import Portrait, kind_of
+from assistant.ranking.behaviour import Floats
 from assistant.state import DialogueState
 from catalog.facets import key
 from catalog.types import Candidate, Product
 
 PRIOR_RATING, PRIOR_REVIEWS = 4.0, 5  # a product with few reviews is taken to be about average
 SAFE_MOOD = -0.3  # below this mood, well rated products count for more
-_WISHES = ("feature", "style", "occasion", "recipient", "color", "material", "brand", "size")
+WISHES = ("color", "material", "brand", "size", "feature", "style", "occasion", "recipient")
+MODELS = ("sequence", "neighbours", "factors", "content", "popularity")
+# Feature -> what it is evidence of: the parts that a score is explained by.
+REASONS: Mapping[str, str] = {
+    "text": "words", "lexical": "words", "dense": "words",
+    "wishes": "wishes", **{f"wish_{name}": "wishes" for name in WISHES},
+    "price": "price", "usual_price": "price",
+    "rating": "rating", "reviews": "rating", "reassurance": "mood",
+    "brand": "brand", "kind": "kind", "color": "color", "own_size": "size",
+    "bought": "bought", "disliked": "disliked", "new_kind": "kind",
+    "sequence": "history", "neighbours": "history", "factors": "history", "content": "history",
+    "popularity": "popularity",
+}  # fmt: skip
+NAMES = tuple(REASONS)
+_COLUMN = {name: at for at, name in enumerate(NAMES)}
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One number and its evidence, in the shopper's or the record's own words."""
+@dataclass(frozen=True)
+class Context:
+    """What a list of candidates is scored against.
 
-    value: float
-    evidence: tuple[str, ...] = ()
+    `models` maps a name of `MODELS` to one score for each candidate (N,), standardised over the list.
+    """
+
+    state: DialogueState = field(default_factory=DialogueState)
+    portrait: Portrait = field(default_factory=Portrait)
+    models: Mapping[str, Floats] = field(default_factory=dict)
 
 
-def features(
-    candidate: Candidate, state: DialogueState, portrait: Portrait, best_score: float, most_reviews: int
-) -> dict[str, Feature]:
-    """The feature vector of one candidate; `best_score` and `most_reviews` are those of the list."""
-    product = candidate.product
-    rating = (product.rating * product.review_count + PRIOR_RATING * PRIOR_REVIEWS) / (
-        product.review_count + PRIOR_REVIEWS
-    )
-    goodness = min(1.0, max(0.0, (rating - 3) / 2))
-    return {
-        "text": Feature(candidate.score / best_score if best_score else 0.0),
-        "wishes": _wishes(product, state),
-        "price": _price_fit(product, state, portrait),
-        "rating": Feature(goodness, (f"{product.rating:.1f}", str(product.review_count))),
-        "popularity": Feature(math.log1p(product.review_count) / math.log1p(max(most_reviews, 1))),
-        "brand": _share(portrait.brands, product.brand, portrait.brand_purchases.get(product.brand, 0)),
-        "kind": _share(portrait.kinds, kind_of(product), 0),
-        "color": _best_share(portrait.colors, product.values("color")),
-        "reassurance": Feature(goodness if state.mood < SAFE_MOOD else 0.0),
-        "bought": Feature(float(product.external_id in portrait.bought)),
-        "disliked": Feature(float(product.external_id in portrait.disliked)),
+def features(candidates: Sequence[Candidate], context: Context) -> Floats:
+    """One row for each candidate and one column for each of `NAMES` (N, F); NaN where there is nothing to say."""
+    rows = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
+    best = max((c.score for c in candidates), default=0.0)
+    for row, candidate in zip(rows, candidates, strict=True):
+        for name, value in _of(candidate, context, best):
+            row[_COLUMN[name]] = value
+    for name, scores in context.models.items():
+        rows[:, _COLUMN[name]] = scores
+    return rows
+
+
+def evidence(product: Product, context: Context) -> dict[str, tuple[str, ...]]:
+    """Reason -> the words, of the shopper or the record, that speak for the product."""
+    portrait, named = context.portrait, _reference_price(product, context)
+    met = tuple(w for _, w, holds in _wishes(product, context.state) if holds)
+    bought = portrait.brand_purchases.get(product.brand, 0)
+    found = {
+        "wishes": met,
+        "rating": (f"{product.rating:.1f}", str(product.review_count)) if product.review_count else (),
+        "price": (f"{named:f}",) if named else (),
+        "brand": (product.brand, str(bought)) if bought and product.brand in portrait.brands else (),
+        "color": tuple(c for c in product.values("color") if c in portrait.colors),
+        "kind": (kind_of(product),) if kind_of(product) in portrait.kinds else (),
     }
+    return {reason: words for reason, words in found.items() if words}
 
 
 def record_text(product: Product) -> str:
@@ -55,12 +81,12 @@ def record_text(product: Product) -> str:
         *(v.size for v in product.variants if v.stock > 0),
         *(p for t in product.texts.values() for p in (t.title, t.description, *t.category)),
     ]
-    return f" {key(' '.join(parts))} "
+    return _keys(" ".join(parts))
 
 
 def stands_in(word: str, text: str) -> bool:
     """Whether `word` stands in a text made by `record_text`."""
-    wanted = key(word)
+    wanted = _keys(word).strip()
     if not wanted:
         return False
     return wanted in text if any(c >= "\u4e00" for c in wanted) else f" {wanted} " in text
@@ -68,39 +94,84 @@ def stands_in(word: str, text: str) -> bool:
 
 def wished_words(slots: Mapping[str, Any]) -> tuple[str, ...]:
     """The words of the slots that a product's record can bear out."""
-    found: list[str] = []
-    for name in _WISHES:
-        value = slots.get(name) or ()
-        found += [value] if isinstance(value, str) else map(str, value)
-    return tuple(found)
+    return tuple(word for name in WISHES for word in _words(slots.get(name)))
 
 
-def _wishes(product: Product, state: DialogueState) -> Feature:
-    words = wished_words(state.slots)
-    if not words:
-        return Feature(0.0)
-    text = record_text(product)
-    met = tuple(w for w in words if stands_in(w, text))
-    return Feature(len(met) / len(words), met)
+def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, float]]:
+    product, portrait = candidate.product, context.portrait
+    goodness = _goodness(product)
+    kind = kind_of(product)
+    found = [
+        ("text", candidate.score / best if best else 0.0),
+        ("lexical", 1 / candidate.lexical_rank if candidate.lexical_rank else 0.0),
+        ("dense", 1 / candidate.dense_rank if candidate.dense_rank else 0.0),
+        ("rating", goodness),
+        ("reviews", math.log1p(product.review_count)),
+        ("reassurance", goodness if context.state.mood < SAFE_MOOD else 0.0),
+        ("brand", _share(portrait.brands, product.brand)),
+        ("kind", _share(portrait.kinds, kind)),
+        ("new_kind", float(bool(portrait.kinds) and kind not in portrait.kinds)),
+        ("color", max((_share(portrait.colors, c) for c in product.values("color")), default=0.0)),
+        ("bought", float(product.external_id in portrait.bought)),
+        ("disliked", float(product.external_id in portrait.disliked)),
+    ]
+    wishes = _wishes(product, context.state)
+    if wishes:
+        found.append(("wishes", sum(holds for _, _, holds in wishes) / len(wishes)))
+    for name in {name for name, _, _ in wishes}:
+        own = [holds for other, _, holds in wishes if other == name]
+        found.append((f"wish_{name}", sum(own) / len(own)))
+    if named := _named_price(context.state):
+        found.append(("price", _nearness(product, named)))
+    if usual := portrait.spent.get(kind):
+        found.append(("usual_price", _nearness(product, usual)))
+    if size := context.state.profile.get("size"):
+        found.append(("own_size", float(any(v.size == size.value and v.stock > 0 for v in product.variants))))
+    return found
 
 
-def _price_fit(product: Product, state: DialogueState, portrait: Portrait) -> Feature:
-    """Near the price that was named, else near what the shopper usually pays for the kind."""
-    named = state.slots.get("price_about") or state.slots.get("price_max")
-    usual = portrait.spent.get(kind_of(product))
-    reference = named or usual
-    if not reference or product.price <= 0:
-        return Feature(0.0)
-    distance = abs(math.log(float(product.price) / float(reference)))
-    return Feature(math.exp(-distance), (f"{reference:f}",))
+def _goodness(product: Product) -> float:
+    """The rating with a prior, from 3 stars (0) to 5 (1)."""
+    rating = (product.rating * product.review_count + PRIOR_RATING * PRIOR_REVIEWS) / (
+        product.review_count + PRIOR_REVIEWS
+    )
+    return min(1.0, max(0.0, (rating - 3) / 2))
 
 
-def _share(counts: Mapping[str, float], name: str, purchases: int) -> Feature:
+def _wishes(product: Product, state: DialogueState) -> list[tuple[str, str, bool]]:
+    """(slot, word, whether the record bears it out) of everything wished."""
+    asked = [(name, word) for name in WISHES for word in _words(state.slots.get(name))]
+    text = record_text(product) if asked else ""
+    return [(name, word, stands_in(word, text)) for name, word in asked]
+
+
+def _named_price(state: DialogueState) -> Any:
+    return state.slots.get("price_about") or state.slots.get("price_max")
+
+
+def _reference_price(product: Product, context: Context) -> Any:
+    """The price that was named, else what the shopper usually pays for the kind."""
+    return _named_price(context.state) or context.portrait.spent.get(kind_of(product))
+
+
+def _nearness(product: Product, reference: Any) -> float:
+    """1 at the reference price, 1/2 at half or double of it."""
+    if product.price <= 0 or reference <= 0:
+        return 0.0
+    return math.exp(-abs(math.log(float(product.price) / float(reference))))
+
+
+def _share(counts: Mapping[str, float], name: str) -> float:
     most = max(counts.values(), default=0.0)
-    if not most or name not in counts:
-        return Feature(0.0)
-    return Feature(counts[name] / most, (name, str(purchases)) if purchases else ())
+    return counts[name] / most if most and name in counts else 0.0
 
 
-def _best_share(counts: Mapping[str, float], names: Sequence[str]) -> Feature:
-    return max((_share(counts, n, 0) for n in names), key=lambda f: f.value, default=Feature(0.0))
+def _words(value: Any) -> tuple[str, ...]:
+    if not value:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(map(str, value))
+
+
+@lru_cache(maxsize=20_000)
+def _keys(text: str) -> str:
+    return f" {key(text)} "

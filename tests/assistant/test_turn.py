@@ -7,6 +7,7 @@ import pytest
 
 from assistant.explain import Explainer, Shop
 from assistant.parser import Parser, tuned_prompt
+from assistant.ranking.ranker import Ranker
 from assistant.store import ConversationStore
 from assistant.turn import Assistant, unanswered
 from assistant.types import Reply
@@ -25,7 +26,7 @@ class Chat:
         self.conversations = ConversationStore(store.engine)
         explainer = Explainer(None, Shop(store.brands(), store.properties(100)))
         self.assistant = Assistant(
-            Parser(self.llm, tuned_prompt), search, explainer, store, self.conversations, 3, contact
+            Parser(self.llm, tuned_prompt), search, explainer, store, self.conversations, Ranker(), 3, contact
         )
         self.conversation = self.conversations.begin("ann")
 

@@ -1,9 +1,9 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from assistant.profile import Portrait, portrait
-from assistant.ranking.blend import rank
+from assistant.ranking.ranker import EXPLAINED, Ranker
 from assistant.state import DialogueState
 from catalog.types import Candidate, Interaction
 from tests.toy_shop import PRODUCTS
@@ -18,13 +18,14 @@ def candidates(*ids: str) -> list[Candidate]:
 
 
 def order(ids: tuple[str, ...], state: DialogueState, taste: Portrait = Portrait()) -> list[str]:  # noqa: B008
-    return [r.product.external_id for r in rank(candidates(*ids), state, taste)]
+    return [r.product.external_id for r in Ranker().rank(candidates(*ids), state, taste)]
 
 
 def test_contributions_add_up_to_the_score() -> None:
     taste = portrait([Interaction("a", "trail", "purchase", NOW)], BY_ID)
     state = DialogueState(slots={"color": ("blue",), "price_max": Decimal(400)}, mood=-2)
-    for recommendation in rank(candidates("trail", "road", "bag"), state, taste):
+    for recommendation in Ranker().rank(candidates("trail", "road", "bag"), state, taste):
+        assert recommendation.contributions
         assert recommendation.score == sum(c.value for c in recommendation.contributions)
 
 
@@ -63,7 +64,7 @@ def test_an_upset_shopper_gets_what_is_rated_well() -> None:
     poor = replace(BY_ID["blue-scarf"], rating=3.2, review_count=50)
 
     def lead(mood: float) -> float:
-        first, second = rank(
+        first, second = Ranker().rank(
             [Candidate(good, 1, 1, 0.03), Candidate(poor, 1, 1, 0.03)], DialogueState(mood=mood), Portrait()
         )
         return first.score - second.score
@@ -86,3 +87,27 @@ def test_the_portrait_counts_and_remembers() -> None:
         {"running shoes": Decimal("399.00")},
     )
     assert portrait([], BY_ID) == Portrait()
+
+
+def test_a_visit_is_one_meeting() -> None:
+    kinds = ("view", "cart", "purchase")
+    visit = [Interaction("a", "trail", kind, NOW + timedelta(minutes=n)) for n, kind in enumerate(kinds)]  # type: ignore[arg-type]
+    later = Interaction("a", "bag", "view", NOW + timedelta(days=1))
+    bad = Interaction("a", "road", "dislike", NOW + timedelta(days=2))
+    assert portrait([bad, later, *visit], BY_ID).sequence == ("trail", "bag")
+
+
+def test_diversity_brings_another_kind_up() -> None:
+    three = candidates("red-scarf", "blue-scarf", "bag")
+    three = [replace(c, score=0.03 - n / 1000) for n, c in enumerate(three)]
+    plain = [r.product.external_id for r in Ranker().rank(three, DialogueState(), Portrait())]
+    mixed = [r.product.external_id for r in Ranker(diversity=0.9).rank(three, DialogueState(), Portrait())]
+    assert plain == ["red-scarf", "blue-scarf", "bag"]
+    assert mixed == ["red-scarf", "bag", "blue-scarf"]
+
+
+def test_only_what_can_be_shown_is_explained() -> None:
+    many = [Candidate(replace(BY_ID["bag"], external_id=str(n)), n, n, 1 / n) for n in range(1, 31)]
+    ranked = Ranker().rank(many, DialogueState(), Portrait())
+    assert [bool(r.contributions) for r in ranked] == [True] * EXPLAINED + [False] * (30 - EXPLAINED)
+    assert Ranker().rank([], DialogueState(), Portrait()) == []

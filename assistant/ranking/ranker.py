@@ -1,0 +1,122 @@
+"""Candidates to recommendations: what was said, what was done, one score, and why."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from assistant.profile import Portrait
+from assistant.ranking.behaviour import Floats
+from assistant.ranking.blend import WEIGHTS, Scorer, Weighted
+from assistant.ranking.features import NAMES, REASONS, Context, evidence, features
+from assistant.ranking.recommenders import Recommenders
+from assistant.state import DialogueState
+from assistant.types import Contribution, Recommendation
+from catalog.types import Candidate, Product
+
+EXPLAINED = 12  # best candidates whose scores are taken apart; no more are ever shown at once
+# Sorting by price or date is done among the candidates that fit, not among all 200.
+FITTING_SHARE = 0.6
+BASE = "base"  # what every score of a learned blend starts from
+_SORT_KEYS: dict[str, Any] = {
+    "price_asc": lambda p: p.price,
+    "price_desc": lambda p: -p.price,
+    "rating": lambda p: -p.rating,
+    "newest": lambda p: -(p.created.timestamp() if p.created else 0),
+    "popular": lambda p: -p.review_count,
+}
+
+
+class Ranker:
+    """Ranks by a scorer over the features. Without models and a trained scorer, by hand-set weights.
+
+    `diversity` in [0, 1] is how much likeness to what stands above counts against a candidate (MMR,
+    Carbonell & Goldstein, 1998); 0 leaves the order as it is.
+    """
+
+    def __init__(
+        self, scorer: Scorer | None = None, recommenders: Recommenders | None = None, diversity: float = 0.0
+    ) -> None:
+        self._scorer = scorer or Weighted(WEIGHTS)
+        self._recommenders = recommenders
+        self._diversity = diversity
+
+    def rank(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> list[Recommendation]:
+        """Candidates best first; the first `EXPLAINED` have contributions, which add up to their scores.
+
+        A sort that was asked for decides among the good fits.
+        """
+        if not candidates:
+            return []
+        context = self.context(candidates, state, portrait)
+        rows = features(candidates, context)
+        scores = self._scorer.score(rows)
+        order = np.argsort(-scores, kind="stable")
+        if wanted := _SORT_KEYS.get(state.slots.get("sort", "")):
+            order = _sorted(order, rows, [c.product for c in candidates], wanted)
+        elif self._diversity:
+            order = _diverse(order, scores, [c.product for c in candidates], self._diversity)
+        best = order[:EXPLAINED]
+        parts = self._scorer.parts(rows[best])
+        explained = [
+            _recommendation(candidates[at].product, part, context) for at, part in zip(best, parts, strict=True)
+        ]
+        return explained + [Recommendation(candidates[at].product, float(scores[at])) for at in order[EXPLAINED:]]
+
+    def context(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> Context:
+        """What the candidates are scored against, with the scores of the models that there are."""
+        if self._recommenders is None:
+            return Context(state, portrait)
+        ids = [c.product.external_id for c in candidates]
+        return Context(state, portrait, self._recommenders.scores(portrait.sequence, ids))
+
+
+def _recommendation(product: Product, parts: Floats, context: Context) -> Recommendation:
+    """The parts of a score gathered by what they are evidence of, greatest first."""
+    gathered: defaultdict[str, float] = defaultdict(float)
+    for name, value in zip(NAMES, parts[:-1], strict=True):
+        gathered[REASONS[name]] += float(value)
+    gathered[BASE] = float(parts[-1])
+    words = evidence(product, context)
+    found = [Contribution(name, value, words.get(name, ())) for name, value in gathered.items() if value]
+    found.sort(key=lambda c: -abs(c.value))
+    return Recommendation(product, sum(c.value for c in found), tuple(found))
+
+
+def _sorted(order: Any, rows: Floats, products: Sequence[Product], by: Any) -> Any:
+    """The good fits by a key, the others behind them as they were."""
+    fit = np.nan_to_num(rows[:, [NAMES.index("text"), NAMES.index("wishes")]]).sum(axis=1)
+    fits = fit >= FITTING_SHARE * fit.max()
+    good = sorted((at for at in order if fits[at]), key=lambda at: by(products[at]))
+    return np.array([*good, *(at for at in order if not fits[at])])
+
+
+def _diverse(order: Any, scores: Floats, products: Sequence[Product], diversity: float) -> Any:
+    """Maximal marginal relevance over the first candidates: kind, brand and colour make products alike."""
+    spread = float(scores.std()) or 1.0
+    pool: list[int] = list(order[: 3 * EXPLAINED])
+    chosen: list[int] = []
+    traits = [_traits(p) for p in products]
+    while pool and len(chosen) < EXPLAINED:
+        best = max(
+            pool,
+            key=lambda at: (
+                (1 - diversity) * scores[at] / spread
+                - diversity * max((_alike(traits[at], traits[other]) for other in chosen), default=0.0)
+            ),
+        )
+        chosen.append(best)
+        pool.remove(best)
+    return np.array([*chosen, *(at for at in order if at not in set(chosen))])
+
+
+def _traits(product: Product) -> frozenset[tuple[str, str]]:
+    category = next(iter(product.texts.values())).category
+    return frozenset(
+        [("brand", product.brand), *(("kind", c) for c in category), *(("color", c) for c in product.values("color"))]
+    )
+
+
+def _alike(one: frozenset[Any], other: frozenset[Any]) -> float:
+    return len(one & other) / max(1, len(one | other))

@@ -1,0 +1,181 @@
+"""The models of behaviour that a shop has trained, as one folder that is loaded whole or not at all."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from assistant.ranking.behaviour import Behaviour, Floats, Ints
+from assistant.ranking.blend import Blend
+from assistant.ranking.collaborative import Factors, ItemItem, popularity
+from assistant.ranking.content import Content, fit_content
+from assistant.ranking.sequence import SequenceModel, SequenceRecipe
+from catalog.errors import UserError
+
+MANIFEST = "manifest.json"
+ARRAYS, SEQUENCE, TREES, PRODUCTS = "arrays.npz", "sequence.safetensors", "blend.txt", "products.txt"
+
+
+class RankerError(UserError):
+    """A trained ranker that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Recommenders:
+    """Scores products by what was done; `products` (P,) are the ids that the models know.
+
+    `often` (P,) is popularity with decay, in [0, 1].
+    """
+
+    products: Sequence[str]
+    neighbours: ItemItem
+    factors: Factors
+    content: Content
+    often: Floats
+    sequence: SequenceModel | None = None
+
+    @classmethod
+    def fit(cls, behaviour: Behaviour, vectors: Floats, sequence: SequenceModel | None = None) -> "Recommenders":
+        """Models of `behaviour`, whose products have `vectors` (P, D)."""
+        return cls(
+            behaviour.products, ItemItem.fit(behaviour), Factors.fit(behaviour), fit_content(behaviour, vectors),
+            popularity(behaviour), sequence,
+        )  # fmt: skip
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Product id -> place in `products`."""
+        return {product: at for at, product in enumerate(self.products)}
+
+    def scores(self, history: Sequence[str], candidates: Sequence[str]) -> dict[str, Floats]:
+        """Model -> its scores (N,) of the candidates after a history, standardised over them.
+
+        NaN for candidates that the models do not know; popularity alone without a history.
+        """
+        places = np.array([self.places.get(product, -1) for product in candidates], dtype=np.int64)
+        known = places >= 0
+        met: Ints = np.array([self.places[p] for p in history if p in self.places], dtype=np.int64)
+        found = {"popularity": self.often}
+        if len(met):
+            found |= {
+                "neighbours": self.neighbours.score([met])[0],
+                "factors": self.factors.score([met])[0],
+                "content": self.content.score([met])[0],
+            }
+            if self.sequence is not None:
+                found["sequence"] = self.sequence.score([met])[0]
+        return {name: _standard(scores, places, known) for name, scores in found.items()}
+
+    def like(self, product: str, k: int) -> list[str]:
+        """The `k` products most like one: by content and by who bought both, half and half."""
+        at = self.places.get(product)
+        if at is None:
+            return []
+        alike = self.content.vectors @ self.content.vectors[at]
+        together = self.neighbours.score([np.array([at])])[0]
+        total = alike + together / max(float(together.max()), 1e-9)
+        total[at] = -np.inf
+        return [self.products[p] for p in np.argsort(-total)[:k]]
+
+    def bought_with(self, product: str, k: int) -> list[str]:
+        """What those who met a product met as well, at most `k`."""
+        at = self.places.get(product)
+        if at is None:
+            return []
+        together = self.neighbours.score([np.array([at])])[0]
+        return [self.products[p] for p in np.argsort(-together)[:k] if together[p] > 0]
+
+
+def extended(known: Recommenders, vectors: Mapping[str, Floats]) -> Recommenders:
+    """The models with the products of `vectors` that they were not trained on: those have their content alone."""
+    new = [product for product in vectors if product not in known.places]
+    if not new:
+        return known
+    count, total = len(new), len(known.products) + len(new)
+    likeness = known.neighbours.likeness.copy()
+    likeness.resize(total, total)
+    content = Content(
+        np.concatenate([known.content.vectors, np.stack([vectors[p] for p in new])]),
+        known.content.weight,
+        known.content.bias,
+    )
+    return Recommenders(
+        [*known.products, *new],
+        ItemItem(likeness),
+        Factors(np.pad(known.factors.products, ((0, count), (0, 0)))),
+        content,
+        np.pad(known.often, (0, count)),
+        None if known.sequence is None else known.sequence.extended(content.vectors),
+    )
+
+
+def save(folder: Path, recommenders: Recommenders, blend: Blend, facts: Mapping[str, Any]) -> None:
+    """Write everything with checksums; the manifest, written last, makes it whole."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    likeness = recommenders.neighbours.likeness
+    np.savez_compressed(
+        folder / ARRAYS, likeness=likeness.data.astype(np.float16), indices=likeness.indices, indptr=likeness.indptr,
+        factors=recommenders.factors.products.astype(np.float16), vectors=recommenders.content.vectors.astype(np.float16),
+        weight=recommenders.content.weight.astype(np.float16), bias=recommenders.content.bias, often=recommenders.often,
+    )  # fmt: skip
+    (folder / PRODUCTS).write_text("\n".join(recommenders.products), "utf-8")
+    blend.save(folder / TREES)
+    names = [ARRAYS, PRODUCTS, TREES]
+    recipe = None
+    if recommenders.sequence is not None:
+        save_file({k: v.contiguous() for k, v in recommenders.sequence.state_dict().items()}, folder / SEQUENCE)
+        names.append(SEQUENCE)
+        recipe = asdict(recommenders.sequence.recipe)
+    manifest = {**facts, "sequence": recipe, "files": {name: _checksum(folder / name) for name in names}}
+    (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def load(folder: Path) -> tuple[Recommenders, Blend]:
+    """What `save` wrote. Raises `RankerError` where a file is missing or not the one that was written."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RankerError(f"{folder} holds no trained ranker: {error}") from error
+    for name, wanted in manifest["files"].items():
+        if not (folder / name).is_file() or _checksum(folder / name) != wanted:
+            raise RankerError(f"{folder / name} is not the file that was trained: run `daogou train ranker` again")
+    products = (folder / PRODUCTS).read_text("utf-8").split("\n")
+    with np.load(folder / ARRAYS) as arrays:
+        stored = {name: arrays[name].astype(np.float32) for name in ("factors", "vectors", "weight", "bias", "often")}
+        parts = arrays["likeness"].astype(np.float32), arrays["indices"], arrays["indptr"]
+        likeness = csr_matrix(parts, (len(products), len(products)))
+    content = Content(stored["vectors"], stored["weight"], stored["bias"])
+    sequence = _load_sequence(folder, manifest["sequence"], products, content) if manifest["sequence"] else None
+    recommenders = Recommenders(
+        products, ItemItem(likeness), Factors(stored["factors"]), content, stored["often"], sequence
+    )
+    return recommenders, Blend.load(folder / TREES)
+
+
+def _load_sequence(folder: Path, recipe: Mapping[str, Any], products: Sequence[str], content: Content) -> SequenceModel:
+    from safetensors.torch import load_file
+
+    model = SequenceModel(len(products), content.vectors, SequenceRecipe(**recipe))
+    model.load_state_dict(load_file(folder / SEQUENCE))
+    return model.eval()
+
+
+def _standard(scores: Floats, places: Ints, known: Any) -> Floats:
+    """Mean 0 and deviation 1 over the known candidates; all alike are 0."""
+    found = np.full(len(places), np.nan, dtype=np.float32)
+    own = scores[places[known]]
+    if len(own):
+        found[known] = (own - own.mean()) / max(float(own.std()), 1e-6)
+    return found
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

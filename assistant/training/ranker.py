@@ -1,0 +1,186 @@
+"""The recipe of a shop's ranker: models of behaviour, then trees that blend them with what is asked.
+
+Time is cut once. The models see what happened before the cut; the trees learn from the purchases after
+it, each with the history that its shopper had by then, so that no feature knows what comes after its
+target. The models that are kept are trained anew on everything.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assistant.profile import REMEMBERED, Portrait, portrait
+from assistant.ranking.behaviour import Behaviour, Floats
+from assistant.ranking.blend import Blend, Lists
+from assistant.ranking.features import NAMES, Context, features
+from assistant.ranking.metrics import ndcg, places
+from assistant.ranking.recommenders import RankerError, Recommenders, save
+from assistant.ranking.sequence import SequenceModel, SequenceRecipe
+from assistant.training.requests import Request, Style, visits, write_requests
+from assistant.training.sequence import Curve, train_sequence
+from catalog.embedding import product_vectors
+from catalog.search import Search
+from catalog.store import ProductStore
+from catalog.types import Candidate, Interaction, Product
+
+FEWEST = 50  # lists that trees can learn anything from
+Report = Callable[[str], Any]
+CandidatesOf = Callable[[Request, Portrait], Sequence[Candidate]]
+
+
+@dataclass(frozen=True)
+class RankerRecipe:
+    """Every hyper-parameter of a ranker's training."""
+
+    cut: float = 0.6  # share of the time's purchases that the models learn from before the trees do
+    validation: float = 0.25  # share of the lists, the latest, that decide how many trees there are
+    most_lists: int = 6_000
+    styles: tuple[Style, ...] = ("words", "slots", "slots")
+    seed: int = 7
+    sequence: SequenceRecipe = field(default_factory=lambda: SequenceRecipe(dim=32, epochs=30, patience=4))
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a ranker learns from: `history` earliest first, `vectors` (P, D) of the catalog's products."""
+
+    history: Sequence[Interaction]
+    products: Mapping[str, Product]
+    vectors: Floats
+
+    @cached_property
+    def by_shopper(self) -> Mapping[str, Sequence[Interaction]]:
+        """Each shopper's part of the history."""
+        found: dict[str, list[Interaction]] = {}
+        for interaction in self.history:
+            found.setdefault(interaction.shopper, []).append(interaction)
+        return found
+
+    def before(self, time: datetime) -> Sequence[Interaction]:
+        """What happened before `time`."""
+        return [i for i in self.history if i.time < time]
+
+
+def load_data(store: ProductStore, embedding_model: str) -> Data:
+    """All that a shop's database holds; a product without a vector has one of zeros."""
+    products = {p.external_id: p for p in store.all()}
+    vectors = product_vectors(store, embedding_model)
+    width = len(next(iter(vectors.values()), np.zeros(1)))
+    rows = [vectors.get(product, np.zeros(width, dtype=np.float32)) for product in products]
+    return Data(store.histories(), products, np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32))
+
+
+def train_ranker(data: Data, search: Search, out: Path, recipe: RankerRecipe, report: Report) -> dict[str, Any]:
+    """Train, validate and write a ranker to `out`. Raises `RankerError` where there are too few purchases."""
+    cut = cut_time(data.history, recipe.cut)
+    report("models of what happened before the cut")
+    early, curve = fit_models(data, data.before(cut), recipe, report)
+    requests = requests_after(cut, data, recipe)
+    report(f"features of {len(requests)} requests")
+    lists = collect(requests, data, lambda request, taste: search.search(request.query), early)
+    blend, score = fit_blend(lists, recipe)
+    report("models of everything")
+    final, _ = fit_models(data, data.history, recipe, report)
+    facts = {
+        "trained": datetime.now(UTC).isoformat(timespec="seconds"),
+        "recipe": asdict(recipe),
+        "interactions": len(data.history),
+        "lists": len(lists.sizes),
+        "validation nDCG@10": score,
+        "curve": curve.rows,
+    }
+    save(out, final, blend, facts)
+    return facts
+
+
+def cut_time(history: Sequence[Interaction], share: float) -> datetime:
+    """The time before which `share` of the purchases happened. Raises `RankerError` for too few of them."""
+    times = sorted(i.time for i in history if i.kind == "purchase")
+    if len(times) < 2 * FEWEST:
+        raise RankerError(f"{len(times)} purchases are too few to train a ranker: import at least {2 * FEWEST}")
+    return times[int(len(times) * share)]
+
+
+def fit_models(
+    data: Data, history: Sequence[Interaction], recipe: RankerRecipe, report: Report
+) -> tuple[Recommenders, Curve]:
+    """Models of `history`; the sequence model keeps the epoch that best foresees each shopper's last product."""
+    behaviour = Behaviour.of((i for i in history if i.kind != "dislike"), list(data.products))
+    meetings = behaviour.meetings()
+    sequences = meetings.sequences()
+    known = [s for s, one in enumerate(sequences) if len(one) > 2]
+    held = [sequences[s][:-1] for s in known]
+    targets = np.array([sequences[s][-1] for s in known])
+
+    def validate(model: SequenceModel) -> float:
+        return float(ndcg(places(model.score(held), targets)).mean()) if known else 0.0
+
+    sequence, curve = train_sequence(meetings.without_last(1), data.vectors, recipe.sequence, validate, report)
+    return Recommenders.fit(behaviour, data.vectors, sequence), curve
+
+
+def requests_after(cut: datetime, data: Data, recipe: RankerRecipe) -> list[Request]:
+    """Requests for purchases whose visits began after the cut, earliest first; at most `recipe.most_lists`."""
+    later = [
+        (interaction, began)
+        for history in data.by_shopper.values()
+        for interaction, began in zip(history, visits(history), strict=True)
+        if interaction.kind == "purchase" and began >= cut
+    ]
+    rng = random.Random(recipe.seed)
+    chosen = sorted(rng.sample(later, min(len(later), recipe.most_lists)), key=lambda pair: pair[1])
+    return list(write_requests(chosen, data.products, recipe.styles, rng))
+
+
+def collect(requests: Sequence[Request], data: Data, candidates_of: CandidatesOf, models: Recommenders) -> Lists:
+    """A list of candidates for each request whose target is among them."""
+    rows, gains, sizes = [], [], []
+    for request in requests:
+        taste = taste_of(request, data)
+        candidates = candidates_of(request, taste)
+        right = np.array([c.product.external_id == request.target for c in candidates])
+        if right.any() and len(candidates) > 1:
+            rows.append(features(candidates, context_of(request, taste, models, candidates)))
+            gains.append(right.astype(np.float32))
+            sizes.append(len(candidates))
+    if len(sizes) < FEWEST:
+        raise RankerError(f"what was bought is found for {len(sizes)} requests only; {FEWEST} are needed")
+    return Lists(np.concatenate(rows), np.concatenate(gains), sizes)
+
+
+def taste_of(request: Request, data: Data) -> Portrait:
+    """What was known of the shopper when the request was made: nothing that is as late as the request."""
+    earlier = [i for i in data.by_shopper.get(request.shopper, ()) if i.time < request.time]
+    return portrait(earlier[-REMEMBERED:], data.products)
+
+
+def context_of(request: Request, taste: Portrait, models: Recommenders, candidates: Sequence[Candidate]) -> Context:
+    """What the candidates of a request are scored against."""
+    scores = models.scores(taste.sequence, [c.product.external_id for c in candidates])
+    return Context(request.state, taste, scores)
+
+
+def fit_blend(lists: Lists, recipe: RankerRecipe, names: Sequence[str] = NAMES) -> tuple[Blend, float]:
+    """Trees learned from the earlier lists, and their nDCG@10 on the later ones."""
+    cut = int(len(lists.sizes) * (1 - recipe.validation))
+    at = sum(lists.sizes[:cut])
+    train = Lists(lists.rows[:at], lists.gains[:at], lists.sizes[:cut])
+    valid = Lists(lists.rows[at:], lists.gains[at:], lists.sizes[cut:])
+    blend = Blend.fit(names, train, valid)
+    return blend, round(mean_ndcg(blend.score(valid.rows), valid), 4)
+
+
+def mean_ndcg(scores: Floats, lists: Lists) -> float:
+    """nDCG@10 of the lists ordered by `scores` (N,)."""
+    ends = np.cumsum(lists.sizes)
+    found = [
+        places(scores[end - size : end][None], np.array([int(lists.gains[end - size : end].argmax())]))
+        for end, size in zip(ends, lists.sizes, strict=True)
+    ]
+    return float(ndcg(np.concatenate(found)).mean())

@@ -1,0 +1,123 @@
+"""One contract for every model of behaviour, on a checkerboard."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from assistant.ranking.behaviour import Behaviour, Floats, Ints
+from assistant.ranking.collaborative import Factors, ItemItem, popularity
+from assistant.ranking.content import fit_content, shopper_vector
+from assistant.ranking.sequence import PAD, SequenceModel, SequenceRecipe, pad
+from assistant.training.sequence import train_sequence
+from tests.assistant.ranking.checkerboard import PRODUCTS, checkerboard, vectors
+
+RECIPE = SequenceRecipe(dim=16, layers=1, heads=2, length=8, dropout=0.1, epochs=12, pretraining_epochs=2, batch=16,
+                        learning_rate=5e-3)  # fmt: skip
+
+
+class Scoring(Protocol):
+    def score(self, histories: Sequence[Ints]) -> Floats: ...
+
+
+def sequence(content: Any = None, recipe: SequenceRecipe = RECIPE) -> SequenceModel:
+    return train_sequence(checkerboard(), content, recipe, lambda model: 0.0, lambda step: None)[0]
+
+
+class RecommenderContract:
+    @pytest.fixture
+    def model(self) -> Scoring:
+        raise NotImplementedError
+
+    def test_like_shoppers_products_come_first(self, model: Scoring) -> None:
+        even, odd = model.score([np.array([0, 2, 4]), np.array([1, 3, 5])])
+        assert even[6::2].min() > even[7::2].max()
+        assert odd[7::2].min() > odd[6::2].max()
+
+    def test_one_score_for_every_product(self, model: Scoring) -> None:
+        scores = model.score([np.array([0]), np.empty(0, dtype=np.int64)])
+        assert scores.shape == (2, PRODUCTS)
+        assert np.isfinite(scores).all()
+
+    def test_a_batch_changes_nothing(self, model: Scoring) -> None:
+        short, long = np.array([0, 2]), np.array([1, 3, 5, 7])
+        together = model.score([short, long])
+        np.testing.assert_allclose(together[0], model.score([short])[0], atol=1e-4)
+
+
+class TestItemItem(RecommenderContract):
+    @pytest.fixture
+    def model(self) -> Scoring:
+        return ItemItem.fit(checkerboard())
+
+
+class TestFactors(RecommenderContract):
+    @pytest.fixture
+    def model(self) -> Scoring:
+        return Factors.fit(checkerboard())
+
+
+class TestContent(RecommenderContract):
+    @pytest.fixture(params=["cross-entropy", "mse", "bpr"])
+    def model(self, request: pytest.FixtureRequest) -> Scoring:
+        return fit_content(checkerboard(), vectors(), request.param)
+
+
+class TestSequence(RecommenderContract):
+    @pytest.fixture(scope="class")
+    def model(self) -> Scoring:
+        return sequence()
+
+
+class TestSequenceWithContent(RecommenderContract):
+    @pytest.fixture(scope="class")
+    def model(self) -> Scoring:
+        return sequence(vectors())
+
+
+def test_sparse_content_is_dense_content() -> None:
+    dense, sparse = (SequenceModel(PRODUCTS, content, RECIPE) for content in (vectors(), csr_matrix(vectors())))
+    sparse.load_state_dict(dense.state_dict())
+    history = [np.array([0, 2, 4])]
+    np.testing.assert_allclose(dense.score(history), sparse.score(history), atol=1e-5)
+
+
+def test_a_product_that_training_never_met_is_scored_by_its_content() -> None:
+    new = np.concatenate([vectors(), vectors()[:2]])  # one like the even products, one like the odd ones
+    scores = sequence(vectors()).extended(new).score([np.array([0, 2, 4])])[0]
+    assert scores.shape == (PRODUCTS + 2,)
+    assert scores[-2] > scores[-1]
+
+
+def test_what_comes_later_changes_no_state() -> None:
+    """Attention looks back only: no loss is made easy by the answer."""
+    model = SequenceModel(PRODUCTS, None, RECIPE).eval()
+    histories = pad([np.array([0, 2, 4]), np.array([0, 2, 9])], RECIPE.length)
+    states = model.states(histories, model.vectors())
+    assert (states[0, :2] == states[1, :2]).all()
+    assert (states[0, 2] != states[1, 2]).any()
+
+
+def test_padding_changes_no_state() -> None:
+    model = SequenceModel(PRODUCTS, None, RECIPE).eval()
+    alone, padded = pad([np.array([0, 2])], 8), pad([np.array([0, 2]), np.arange(6)], 8)
+    assert (padded[0, 2:] == PAD).all()
+    for causal in (True, False):
+        one, other = (model.states(h, model.vectors(), causal)[0, :2] for h in (alone, padded))
+        assert (one - other).abs().max() < 1e-5
+
+
+def test_the_latest_counts_most_in_a_shoppers_vector() -> None:
+    table = np.eye(3, dtype=np.float32)
+    mean = shopper_vector(table, np.array([0, 1, 2]))
+    assert mean[2] > mean[1] > mean[0]
+    assert abs(mean.sum() - 1) < 1e-6
+
+
+def test_popularity_fades() -> None:
+    rows = [(0, 0, 0.0, 1.0), (1, 0, 0.0, 1.0), (0, 1, 10.0, 1.0)]
+    behaviour = Behaviour.sorted(["a", "b"], ["old", "new", "never"], rows)
+    assert popularity(behaviour, half_life=1e9).round(3).tolist() == [1, 0.5, 0]
+    assert popularity(behaviour, half_life=5).tolist() == [0.5, 1, 0]

@@ -12,9 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from assistant import __version__
+from assistant import __version__, cli_ranking
 from assistant.cli_models import bench_app, evaluate_app, models_app, train_app
-from assistant.console import Json, err, note, out, print_rows, spinner
+from assistant.console import Columns, Json, err, note, out, pairs, print_rows, settings_of, spinner
 from catalog.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,11 +28,15 @@ for name, group in (
     ("evaluate", evaluate_app), ("bench", bench_app),
 ):  # fmt: skip
     app.add_typer(group, name=name)
+for name, group, command in (
+    ("ranker", train_app, cli_ranking.train_ranker), ("ranking", evaluate_app, cli_ranking.evaluate_ranking),
+    ("requests", evaluate_app, cli_ranking.evaluate_requests), ("ranking", bench_app, cli_ranking.bench_ranking),
+):  # fmt: skip
+    group.command(name)(command)
+app.command()(cli_ranking.explain)
 
 # Modules of optional parts -> the extra that brings them.
 EXTRAS = dict.fromkeys(("implicit", "matplotlib", "num2words", "sklearn", "tensorboard"), "train")
-
-Columns = Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.", metavar="FIELD=COLUMN")]
 
 
 def main() -> None:
@@ -71,7 +75,7 @@ def serve(
     Example: daogou serve --port 8080
     """
     given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
-    settings = _settings(**given)
+    settings = settings_of(**given)
     parts = _build(settings)
     from web.app import serve as listen
 
@@ -94,7 +98,7 @@ def chat(
     """
     from assistant.turn import to_payload
 
-    parts = _build(_settings())
+    parts = _build(settings_of())
     conversation = parts.conversations.begin(shopper)
     for text in _lines("› " if sys.stdin.isatty() and not as_json else ""):
         parts.assistant.hear(conversation, text)
@@ -128,7 +132,7 @@ def parse(
     from assistant.state import DialogueState
     from catalog.embedding import open_embedder
 
-    settings = _settings()
+    settings = settings_of()
     parser = open_parser(open_llm(settings, note), open_embedder(settings.embedding_model))
     requests: Iterator[dict[str, Any]] = iter([{"text": text}]) if text is not None else _json_lines()
     for request in requests:
@@ -153,7 +157,7 @@ def search(
     from assistant.build import open_search, open_store
     from catalog.types import Filters, Query
 
-    settings = _settings()
+    settings = settings_of()
     filters = Filters(
         include=_facets(include),
         exclude=_facets(exclude),
@@ -187,7 +191,7 @@ def recommend(
     from assistant.state import DialogueState
     from catalog.types import Query
 
-    settings = _settings()
+    settings = settings_of()
     store = open_store(settings)
     history = store.history(shopper)
     taste = portrait(history, store.by_external_id(i.product for i in history))
@@ -221,9 +225,9 @@ def catalog_import(
     from catalog.feeds.importer import import_catalog
     from catalog.feeds.source import FeedOptions
 
-    settings = _settings()
+    settings = settings_of()
     store = open_store(settings)
-    options = FeedOptions(_pairs(columns), currency or settings.currency, encoding)
+    options = FeedOptions(pairs(columns), currency or settings.currency, encoding)
     with spinner("reading") as progress:
         report = import_catalog(
             store, path, options, format=format, strict=strict, rejects_file=_rejects(settings, path),
@@ -248,7 +252,7 @@ def catalog_show(
     """
     from assistant.build import open_store
 
-    store = open_store(_settings())
+    store = open_store(settings_of())
     if product is None:
         summary = {"products": store.count(), **{f: len(v) for f, v in store.facet_values().items()}}
         print_rows([summary], as_json)
@@ -276,7 +280,7 @@ def catalog_export(
     from catalog.feeds.jsonlines import write
 
     with path.open("w", encoding="utf-8") as text:
-        count = write(open_store(_settings()).all(reviews=True), text)
+        count = write(open_store(settings_of()).all(reviews=True), text)
     print_rows([{"products": count, "file": str(path)}], as_json)
 
 
@@ -297,10 +301,10 @@ def history_import(
     from catalog.feeds.importer import import_history
     from catalog.feeds.source import FeedOptions
 
-    settings = _settings()
+    settings = settings_of()
     with spinner("reading") as progress:
         report = import_history(
-            open_store(settings), path, FeedOptions(_pairs(columns), settings.currency, encoding), format=format,
+            open_store(settings), path, FeedOptions(pairs(columns), settings.currency, encoding), format=format,
             strict=strict, rejects_file=_rejects(settings, path), progress=lambda rows: progress(f"{rows:,} rows"),
         )  # fmt: skip
     _report(report, as_json)
@@ -314,19 +318,13 @@ def doctor(as_json: Json = False) -> None:
     """
     from assistant.doctor import examine
 
-    rows = examine(_settings())
+    rows = examine(settings_of())
     print_rows([asdict(r) for r in rows], as_json)
     if not all(r.ok for r in rows):
         raise typer.Exit(1)
 
 
 # -- helpers -----------------------------------------------------------------------------
-
-
-def _settings(**given: Any) -> "Settings":
-    from assistant.settings import load_settings
-
-    return load_settings(**given)
 
 
 def _build(settings: "Settings") -> Any:
@@ -363,13 +361,6 @@ def _json_lines() -> Iterator[dict[str, Any]]:
 
 def _words(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _pairs(entries: list[str] | None) -> dict[str, str]:
-    pairs = [entry.partition("=") for entry in entries or []]
-    if bad := [field for field, sign, _ in pairs if not sign]:
-        raise typer.BadParameter(f"{bad[0]!r} is not of the form FIELD=COLUMN")
-    return {field: column for field, _, column in pairs}
 
 
 def _facets(entries: list[str] | None) -> dict[str, tuple[str, ...]]:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from assistant.console import Json, err, note, out, print_columns, print_rows, spinner
+from assistant.console import Json, err, note, out, print_columns, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
@@ -36,7 +36,7 @@ def models_list(as_json: Json = False) -> None:
     from assistant.llm import embedded
     from assistant.llm.adapters import fingerprint_of_folder, list_adapters
 
-    settings = _settings()
+    settings = settings_of()
     adapter = adapter_path(settings)
     own = not settings.llm_url and not settings.llm_model
     base = Path(settings.llm_model) if settings.llm_model else embedded.model_dir(settings.cache_dir)
@@ -62,7 +62,7 @@ def models_fetch(as_json: Json = False) -> None:
     from assistant.llm import embedded
 
     with spinner("preparing the model") as progress:
-        path = embedded.fetch(_settings().cache_dir, progress)
+        path = embedded.fetch(settings_of().cache_dir, progress)
     print_rows([{"model": embedded.NAME, "path": str(path)}], as_json)
 
 
@@ -98,7 +98,7 @@ def train_parser(
         rank=rank, alpha=alpha, dropout=dropout, targets=targets, learning_rate=learning_rate, epochs=epochs,
         batch_tokens=batch_tokens, seed=seed, gradient_checkpointing=gradient_checkpointing, four_bit=four_bit,
     )  # fmt: skip
-    settings = _settings()
+    settings = settings_of()
     print_rows([{"hyper-parameter": f.name, "value": getattr(recipe, f.name)} for f in fields(recipe)], False)
     with _training_bar() as report:
         train(_base(settings, base), destination, recipe, Amounts(turns=turns), _lexicons(settings), data, report)
@@ -119,7 +119,7 @@ def train_data(
     from assistant.training.statistics import balance, coverage
     from assistant.training.turns import write_turns
 
-    written = write_turns(turns, seed, _lexicons(_settings()))
+    written = write_turns(turns, seed, _lexicons(settings_of()))
     if show:
         print_rows(
             [{"text": t.text, "active": ", ".join(t.slots), "frame": str(t.frame)} for t in written[:show]], as_json
@@ -150,7 +150,7 @@ def evaluate_parser(
     from assistant.evaluation import parser as question
     from assistant.training.card import describe
 
-    settings = _settings(**({"llm_adapter": str(adapter)} if adapter else {}))
+    settings = settings_of(**({"llm_adapter": str(adapter)} if adapter else {}))
     llm = open_llm(settings, note)
     with spinner("starting") as progress:
         outcomes, found = question.run(settings, llm, turns, few_shot, _lexicons(settings), progress)
@@ -182,7 +182,7 @@ def evaluate_fuzz(
     from assistant.build import open_llm
     from assistant.evaluation.fuzz import run
 
-    llm = open_llm(_settings(), note)
+    llm = open_llm(settings_of(), note)
     with spinner("starting") as progress:
         rows = run(llm, count, baseline, data, progress)
     print_rows(rows, as_json)
@@ -215,7 +215,7 @@ def bench_turn(as_json: Json = False) -> None:
     from assistant.evaluation.turn import run
 
     with spinner("starting") as progress:
-        rows = run(build(_settings(), progress), progress)
+        rows = run(build(settings_of(), progress), progress)
     print_rows(rows, as_json)
 
 
@@ -230,7 +230,7 @@ def bench_llm(
     from assistant.build import adapter_path
     from assistant.evaluation.llm import run
 
-    settings = _settings()
+    settings = settings_of()
     with spinner("starting") as progress:
         rows = run(_base(settings, ""), adapter_path(settings), rounds, progress)
     print_rows(rows, as_json)
@@ -257,12 +257,6 @@ def _training_bar() -> Iterator["Report"]:
                 note(f"{state.step} of {state.steps}, {words}")
 
         yield report
-
-
-def _settings(**given: Any) -> "Settings":
-    from assistant.settings import load_settings
-
-    return load_settings(**given)
 
 
 def _base(settings: "Settings", named: str) -> str | Path:

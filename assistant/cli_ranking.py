@@ -1,26 +1,23 @@
 """Commands about picks that know the shopper: tuning and measuring."""
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli_models import bench_app, evaluate_app, train_app
-from assistant.console import Json, note, out, print_columns, print_rows, spinner
+from assistant.console import Columns, Json, note, pairs, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
     from assistant.training.ranker import Data
     from catalog.search import Search
 
-Columns = Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.", metavar="FIELD=COLUMN")]
 Orders = Annotated[Path | None, typer.Option(help="Order lines with item texts and prices; the shop's own by default.")]
 
 
-@train_app.command("ranker")
 def train_ranker(
     destination: Annotated[
         Path | None, typer.Option("--out", help="Folder of the ranker; the shop uses the one in its data directory.")
@@ -40,7 +37,7 @@ def train_ranker(
     from assistant.training.ranker import RankerRecipe, load_data
     from assistant.training.ranker import train_ranker as train
 
-    settings = _settings()
+    settings = settings_of()
     recipe = RankerRecipe(most_lists=most_lists, seed=seed)
     recipe = replace(recipe, sequence=replace(recipe.sequence, epochs=epochs, seed=seed))
     store = open_store(settings)
@@ -51,7 +48,6 @@ def train_ranker(
     print_rows([{**shown, "folder": str(folder)}], as_json)
 
 
-@evaluate_app.command("ranking")
 def evaluate_ranking(
     interactions: Annotated[Path, typer.Option(help="Table of shopper, product and time, or lines of sequences.")],
     attributes: Annotated[Path | None, typer.Option(help="JSON or table: what the products are like.")] = None,
@@ -66,12 +62,11 @@ def evaluate_ranking(
     from assistant.evaluation.next_product import load_attributes, load_behaviour, run
     from assistant.ranking.sequence import SequenceRecipe
 
-    behaviour = load_behaviour(interactions, _pairs(columns))
+    behaviour = load_behaviour(interactions, pairs(columns))
     content = load_attributes(attributes, behaviour.products) if attributes else None
     print_rows(run(behaviour, content, SequenceRecipe(epochs=epochs), note), as_json)
 
 
-@evaluate_app.command("requests")
 def evaluate_requests(
     interactions: Orders = None,
     columns: Columns = None,
@@ -85,13 +80,15 @@ def evaluate_requests(
     from assistant.evaluation.requests import run
     from assistant.training.ranker import RankerRecipe
 
-    with _shop(_settings(), interactions, _pairs(columns)) as (data, search):
+    with _shop(settings_of(), interactions, pairs(columns)) as (data, search):
         recipe = RankerRecipe() if interactions is None else RankerRecipe(styles=("words",))
         print_rows(run(data, search, recipe, most, note), as_json)
 
 
 @contextmanager
-def _shop(settings: "Settings", interactions: Path | None, columns: dict[str, str]) -> Iterator[tuple["Data", "Search"]]:
+def _shop(
+    settings: "Settings", interactions: Path | None, columns: dict[str, str]
+) -> Iterator[tuple["Data", "Search"]]:
     """The shop's own data, or a shop made of order lines that is gone afterwards."""
     from assistant.build import open_search, open_store
     from assistant.evaluation.requests import shop_of_orders
@@ -104,4 +101,56 @@ def _shop(settings: "Settings", interactions: Path | None, columns: dict[str, st
         return
     with TemporaryDirectory() as folder:
         note("making a shop of the orders")
-        yield shop_of_orders(interactions, columns, f"sqlite:///{folder}/shop.db", open_embedder(settings.embedding_model))
+        yield shop_of_orders(
+            interactions, columns, f"sqlite:///{folder}/shop.db", open_embedder(settings.embedding_model)
+        )
+
+
+def explain(
+    shopper: Annotated[str, typer.Option(help="For whom.")],
+    product: Annotated[str, typer.Option(help="Which product; the id that the feed has.")],
+    query: Annotated[str, typer.Option(help="The request.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Why a product stands where it does for a shopper: every part of its score.
+
+    Example: daogou explain --shopper shopper-007 --product scarf-001 --query scarf
+    """
+    from assistant.build import open_ranker, open_search, open_store
+    from assistant.profile import REMEMBERED, portrait
+    from assistant.state import DialogueState
+    from catalog.errors import UserError
+    from catalog.types import Query
+
+    settings = settings_of()
+    store = open_store(settings)
+    if store.get(product) is None:
+        raise UserError(f"no product {product!r}")
+    history = store.history(shopper, REMEMBERED)
+    taste = portrait(history, store.by_external_id(i.product for i in history))
+    candidates = open_search(settings, store).search(Query(query))
+    ids = [c.product.external_id for c in candidates]
+    if product not in ids:
+        raise UserError(f"{product!r} is not among the {len(ids)} products found for {query!r}")
+    state = DialogueState(text=query)
+    place, one = open_ranker(settings, store).explain(candidates, state, taste, product)
+    note(f"place {place} of {len(ids)}, score {one.score:.4f}")
+    parts = [
+        {"part": c.feature, "adds": round(c.value, 4), "evidence": ", ".join(c.evidence)} for c in one.contributions
+    ]
+    print_rows(parts, as_json)
+
+
+def bench_ranking(rounds: Annotated[int, typer.Option(help="How many requests.")] = 200, as_json: Json = False) -> None:
+    """Time to rank 200 candidates for a known shopper, on the shop as it is set up.
+
+    Example: daogou bench ranking
+    """
+    from assistant.build import open_ranker, open_search, open_store
+    from assistant.evaluation.rerank import run
+
+    settings = settings_of()
+    store = open_store(settings)
+    with spinner("starting") as progress:
+        rows = run(store, open_search(settings, store), open_ranker(settings, store), rounds, progress)
+    print_rows(rows, as_json)

@@ -3,16 +3,20 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from assistant.settings import Settings
+
 out = Console()
 err = Console(stderr=True)
 
+Columns = Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.", metavar="FIELD=COLUMN")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -52,3 +56,18 @@ def print_columns(rows: Sequence[Mapping[str, Any]], heads: Sequence[str], as_js
     names = [" ".join(str(row[head]) for head in heads) for row in rows]
     fields = [field for field in rows[0] if field not in heads]
     print_rows([{"": field, **{n: row[field] for n, row in zip(names, rows, strict=True)}} for field in fields], False)
+
+
+def pairs(entries: list[str] | None) -> dict[str, str]:
+    """`FIELD=COLUMN` entries as a mapping. Raises `BadParameter`."""
+    split = [entry.partition("=") for entry in entries or []]
+    if bad := [field for field, sign, _ in split if not sign]:
+        raise typer.BadParameter(f"{bad[0]!r} is not of the form FIELD=COLUMN")
+    return {field: column for field, _, column in split}
+
+
+def settings_of(**given: Any) -> "Settings":
+    """The settings in force, with those of a command over them."""
+    from assistant.settings import load_settings
+
+    return load_settings(**given)

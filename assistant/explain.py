@@ -13,12 +13,14 @@ from assistant.llm import LLM, LLMError
 from assistant.phrases import money, phrase
 from assistant.prompts import render
 from assistant.ranking.features import record_text, stands_in
+from assistant.ranking.ranker import BASE
 from assistant.state import DialogueState
 from assistant.types import Contribution, Pick, Recommendation
 from catalog.facets import Vocabulary, key
 from catalog.types import Language, Product
 
 MAX_TOKENS = 48
+MOST_PARTS = 5  # of a score that a shopper is shown
 SHORTEST = 8  # characters; less is no advice
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NUMBER_WORDS = re.compile(r"[零一二三四五六七八九十百千万两]+(?:元|块|折|分|星|年|天|个月|小时)")
@@ -135,7 +137,14 @@ def why(recommendation: Recommendation, language: Language) -> str:
 
 def to_pick(recommendation: Recommendation, language: Language) -> Pick:
     """A recommendation as a card shows it."""
-    return Pick(recommendation.product, why(recommendation, language))
+    return Pick(recommendation.product, why(recommendation, language), parts(recommendation))
+
+
+def parts(recommendation: Recommendation) -> tuple[tuple[str, float], ...]:
+    """The greatest contributions beside the greatest of them, what all picks start from left out."""
+    told = [c for c in recommendation.contributions if c.feature != BASE][:MOST_PARTS]
+    greatest = max((abs(c.value) for c in told), default=0.0)
+    return tuple((c.feature, round(c.value / greatest, 2)) for c in told) if greatest else ()
 
 
 def about(product: Product, language: Language) -> str:
@@ -159,9 +168,17 @@ def _reason(part: Contribution, recommendation: Recommendation, language: Langua
         return phrase("why_brand", language, brand=evidence[0], count=evidence[1])
     if part.feature == "rating" and product.review_count and product.rating >= 4:
         return phrase("why_rating", language, rating=evidence[0], count=evidence[1])
+    if part.feature == "color" and evidence:
+        return phrase("why_color", language, words=evidence[0]) if _in(evidence[0], language) else ""
+    if part.feature == "history":
+        return phrase("why_history", language)
     if part.feature == "price" and evidence and part.value > 0.2:
         return phrase("why_price", language, price=money(Decimal(evidence[0]), product.currency))
     return ""
+
+
+def _in(word: str, language: Language) -> bool:
+    return bool(_HAN.search(word)) == (language == "zh")
 
 
 def _properties(product: Product, language: Language) -> list[str]:

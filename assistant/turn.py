@@ -304,7 +304,7 @@ def to_payload(reply: Reply, handoff: str | None) -> dict[str, Any]:
         "role": "bot",
         "language": reply.language,
         "text": reply.text,
-        "picks": [{"product": p.product.external_id, "why": p.why} for p in reply.picks],
+        "picks": [{"product": p.product.external_id, "why": p.why, "parts": p.parts} for p in reply.picks],
         "quick_replies": [{"text": q.text, "frame": dict(q.frame)} for q in reply.quick_replies],
         "handoff": handoff,
         "timings": dict(reply.timings),
@@ -316,7 +316,11 @@ def from_payload(payload: Mapping[str, Any], products: Mapping[str, Product]) ->
     return Reply(
         payload["language"],
         payload["text"],
-        tuple(Pick(products[p["product"]], p["why"]) for p in payload["picks"] if p["product"] in products),
+        tuple(
+            Pick(products[p["product"]], p["why"], tuple((name, value) for name, value in p.get("parts", ())))
+            for p in payload["picks"]
+            if p["product"] in products
+        ),
         tuple(QuickReply(q["text"], q["frame"]) for q in payload["quick_replies"]),
         True,
         payload["timings"],

@@ -98,10 +98,15 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A recommendation as the shopper sees it: `why` is one line made from the record."""
+    """A recommendation as the shopper sees it.
+
+    `why` is one line made from the record, `parts` the greatest parts of the score, in [-1, 1] of the
+    greatest, by what they come from.
+    """
 
     product: Product
     why: str
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ ASSISTANT = (
     {"training"},
     {"evaluation", "doctor", "console"},
     {"cli_models"},
+    {"cli_ranking"},
     {"cli"},
 )
 HEAVY = {"torch", "transformers", "gradio", "sentence_transformers", "numpy", "sqlalchemy", "pydantic"}

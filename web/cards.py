@@ -3,14 +3,14 @@
 from collections.abc import Collection, Sequence
 from html import escape
 
-from assistant.phrases import money
+from assistant.phrases import money, phrase
 from assistant.types import Pick, QuickReply
 from catalog.types import Language
 
 LABELS = {
     "en": {"cart": "Add to cart", "carted": "In cart", "like": "Like", "dislike": "Not for me", "stars": "stars",
-           "reviews": "reviews"},
-    "zh": {"cart": "加入购物车", "carted": "已加入", "like": "喜欢", "dislike": "不喜欢", "stars": "分", "reviews": "条评价"},
+           "reviews": "reviews", "why": "Why this?"},
+    "zh": {"cart": "加入购物车", "carted": "已加入", "like": "喜欢", "dislike": "不喜欢", "stars": "分", "reviews": "条评价", "why": "为什么推荐？"},
 }  # fmt: skip
 
 _THUMB = (
@@ -46,10 +46,24 @@ def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[st
         f"{_picture(product.image, title)}"
         f'<div class="dg-body"><div class="dg-title"><span class="dg-number">{number}.</span> {escape(title)}</div>'
         f'<div class="dg-line"><span class="dg-price">{escape(money(product.price, product.currency))}</span>{rating}</div>'
-        f'<div class="dg-why">{escape(pick.why)}</div>'
+        f'<div class="dg-why">{escape(pick.why)}{_parts(pick, language)}</div>'
         f'<div class="dg-actions">{_button("cart", product.external_id, title, words, done)}'
         f"{_button('like', product.external_id, title, words, done)}"
         f"{_button('dislike', product.external_id, title, words, done)}</div></div></li>"
+    )
+
+
+def _parts(pick: Pick, language: Language) -> str:
+    """What the score is made of, as bars; what speaks against the pick is marked."""
+    bars = "".join(
+        f"<li><span>{'− ' if value < 0 else ''}{escape(phrase(f'part_{name}', language))}</span>"
+        f'<meter min="0" max="1" value="{abs(value):.2f}" aria-label="{abs(value):.0%}"></meter></li>'
+        for name, value in pick.parts
+    )
+    return (
+        f'<details class="dg-parts"><summary>{LABELS[language]["why"]}</summary><ul>{bars}</ul></details>'
+        if bars
+        else ""
     )
 
 

@@ -37,7 +37,7 @@ from assistant.training.ranker import (
 from assistant.training.requests import Request, visits, write_requests
 from catalog.embedding import Embedder, embed_products
 from catalog.feeds import orders
-from catalog.feeds.source import FeedOptions, Reject, csv_rows, open_text
+from catalog.feeds.source import FeedError, FeedOptions, Reject, csv_rows, open_text
 from catalog.feeds.table import resolve_columns
 from catalog.schema import open_database
 from catalog.search import Search
@@ -104,20 +104,30 @@ def shop_of_orders(path: Path, columns: Mapping[str, str], database: str, embedd
     names: dict[str, str] = {}
     with open_text(path) as text:
         for _, row in csv_rows(text):
-            names = names or resolve_columns(row, ITEM_COLUMNS, FeedOptions(columns=columns), path)
+            names = names or _item_columns(row, columns, path)
             item, title = row[names["product"]].strip(), row[names["title"]].strip()
             if item and title:
                 titles.setdefault(item, title)
                 prices.setdefault(item, []).append(Decimal(row[names["price"]] or 0))
     store = ProductStore(open_database(database))
     store.upsert(
-        Product(item, median(prices[item]), "GBP", {"en": ProductText(title)}, stock=1) for item, title in titles.items()
+        Product(item, median(prices[item]), "GBP", {"en": ProductText(title)}, stock=1)
+        for item, title in titles.items()
     )
     embed_products(store, embedder)
-    read = orders.read(path, FeedOptions(columns=columns))
+    ours = {field: column for field, column in columns.items() if field in orders.COLUMNS}
+    read = orders.read(path, FeedOptions(columns=ours))
     history = [row for row in read if not isinstance(row, Reject) and row.product in titles]
     data = load_data(store, embedder.name)
     return replace(data, history=sorted(history, key=lambda i: i.time)), Search(store, embedder)
+
+
+def _item_columns(row: Mapping[str, str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
+    ours = {field: column for field, column in columns.items() if field in ITEM_COLUMNS}
+    names = resolve_columns(row, ITEM_COLUMNS, FeedOptions(columns=ours), path)
+    if missing := [field for field in ITEM_COLUMNS if field not in names]:
+        raise FeedError(f"{path}: no column for {', '.join(missing)}; name it with --map")
+    return names
 
 
 def hold_out(data: Data, seed: int) -> tuple[Data, list[tuple[Interaction, datetime]]]:

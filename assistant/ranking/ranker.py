@@ -64,6 +64,18 @@ class Ranker:
         ]
         return explained + [Recommendation(candidates[at].product, float(scores[at])) for at in order[EXPLAINED:]]
 
+    def explain(
+        self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait, product: str
+    ) -> tuple[int, Recommendation]:
+        """The place of one of the candidates, from 1, and its recommendation with contributions."""
+        place = next(
+            n for n, r in enumerate(self.rank(candidates, state, portrait), start=1) if r.product.external_id == product
+        )
+        context = self.context(candidates, state, portrait)
+        at = next(n for n, c in enumerate(candidates) if c.product.external_id == product)
+        parts = self._scorer.parts(features(candidates, context)[[at]])[0]
+        return place, _recommendation(candidates[at].product, parts, context)
+
     def context(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> Context:
         """What the candidates are scored against, with the scores of the models that there are."""
         if self._recommenders is None:

@@ -26,7 +26,7 @@ def feed(tmp_path: Path) -> Path:
 def test_help_has_an_example_for_every_command() -> None:
     for command in ("serve", "chat", "parse", "search", "recommend", "doctor", "catalog import", "catalog show",
                     "catalog export", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",
-                    "train data", "evaluate parser", "evaluate fuzz"):  # fmt: skip
+                    "train data", "train ranker", "evaluate parser", "evaluate fuzz", "evaluate ranking", "evaluate requests", "bench ranking", "explain"):  # fmt: skip
         assert "Example: daogou" in run(*command.split(), "--help")
 
 

@@ -33,3 +33,10 @@ def test_the_page_speaks_the_browsers_language() -> None:
     assert page_language(None, "en-US,en;q=0.9") == "en"
     assert page_language("zh", "en-US") == "zh"
     assert page_language("<script>", "de") == "en"
+
+
+def test_the_parts_of_a_score_are_bars() -> None:
+    html = cards([Pick(PRODUCTS[0], "", (("wishes", 1.0), ("price", -0.4)))], "en", ())
+    assert html.count("<meter") == 2
+    assert "− price" in html
+    assert "<details" not in cards([Pick(PRODUCTS[0], "")], "en", ())

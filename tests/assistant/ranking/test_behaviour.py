@@ -14,7 +14,13 @@ def did(shopper: str, product: str, days: int, kind: Any = "purchase") -> Intera
 
 
 BEHAVIOUR = Behaviour.of(
-    [did("bob", "hat", 5), did("ann", "bag", 3), did("ann", "hat", 1), did("ann", "hat", 2, "view"), did("bob", "cup", 4)],
+    [
+        did("bob", "hat", 5),
+        did("ann", "bag", 3),
+        did("ann", "hat", 1),
+        did("ann", "hat", 2, "view"),
+        did("bob", "cup", 4),
+    ],
     ["cup"],
 )
 

@@ -68,7 +68,7 @@ def test_what_is_written_is_read(models: Recommenders, blend: Blend, tmp_path: P
 def test_another_file_than_the_trained_one_is_refused(models: Recommenders, blend: Blend, tmp_path: Path) -> None:
     save(tmp_path, models, blend, {})
     (tmp_path / ARRAYS).write_bytes(b"something else")
-    with pytest.raises(RankerError, match="arrays.npz is not the file that was trained"):
+    with pytest.raises(RankerError, match=r"arrays\.npz is not the file that was trained"):
         load(tmp_path)
     with pytest.raises(RankerError, match="holds no trained ranker"):
         load(tmp_path / "nowhere")

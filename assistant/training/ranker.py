@@ -22,6 +22,7 @@ from assistant.ranking.features import NAMES, Context, features
 from assistant.ranking.metrics import ndcg, places
 from assistant.ranking.recommenders import RankerError, Recommenders, save
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
+from assistant.training.ranker_card import describe_ranker
 from assistant.training.requests import Request, Style, visits, write_requests
 from assistant.training.sequence import Curve, train_sequence
 from catalog.embedding import product_vectors
@@ -96,6 +97,7 @@ def train_ranker(data: Data, search: Search, out: Path, recipe: RankerRecipe, re
         "curve": curve.rows,
     }
     save(out, final, blend, facts)
+    describe_ranker(out, facts)
     return facts
 
 

@@ -72,6 +72,8 @@ def test_a_trained_ranker_knows_the_shoppers_colour(
 ) -> None:
     facts = train_ranker(data, search, tmp_path / "ranker", RECIPE, lambda step: None)
     assert json.loads((tmp_path / "ranker" / "manifest.json").read_text())["lists"] == facts["lists"] > 50
+    assert (tmp_path / "ranker" / "curve.png").stat().st_size > 1_000
+    assert "validation nDCG@10" in (tmp_path / "ranker" / "README.md").read_text()
     ranker = open_ranker(Settings(data_dir=tmp_path), store)
     for shopper, color in enumerate(COLORS):
         request = Request(f"s{shopper}", NOW + timedelta(days=9), *_asks("scarf"), "")

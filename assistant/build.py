@@ -12,6 +12,7 @@ from assistant.explain import Explainer, Shop
 from assistant.llm import LLM
 from assistant.llm.adapters import SHIPPED, shipped_adapters
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
+from assistant.ranking.blend import TAUGHT, Combined, Weighted
 from assistant.ranking.ranker import Ranker
 from assistant.ranking.recommenders import MANIFEST, extended, load
 from assistant.settings import Settings
@@ -90,7 +91,7 @@ def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
     vectors = product_vectors(store, settings.embedding_model)
     if not settings.ranker and not set(recommenders.products) & set(vectors):
         return Ranker(diversity=settings.diversity)  # the sample shop's, in another shop
-    return Ranker(blend, extended(recommenders, vectors), settings.diversity)
+    return Ranker(Combined((blend, Weighted(TAUGHT))), extended(recommenders, vectors), settings.diversity)
 
 
 def ranker_path(settings: Settings) -> Path | None:

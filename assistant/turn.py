@@ -125,6 +125,8 @@ class Assistant:
     def _find(self, state: DialogueState, shopper: str, clock: Clock) -> Iterator[Reply]:
         taste = self.portrait(shopper)
         query = state.query(CANDIDATES)
+        if like := self._like(state):
+            query = replace(query, text=f"{like.text(state.language).title} {query.text}".strip())
         open_request = not query.text and not query.filters.include
         if open_request and not taste.kinds:
             yield self._ask_department(state)
@@ -137,14 +139,23 @@ class Assistant:
             query = _without_category(query)
             candidates = self._search.search(query)
         clock.mark("search")
-        unseen = [c for c in candidates if c.product.external_id not in state.seen]
+        unwanted = {*state.seen, *taste.disliked, *state.items}
+        unseen = [c for c in candidates if c.product.external_id not in unwanted]
         ranked = self._ranker.rank(unseen, state, taste)
         clock.mark("rank")
         if not ranked:
             yield self._no_more(state) if candidates else self._nothing(state, query)
             return
         opening = (
-            "closest" if closest else "more" if state.wants_more() else "found_for_you" if open_request else "found"
+            "closest"
+            if closest
+            else "like"
+            if like
+            else "more"
+            if state.wants_more()
+            else "found_for_you"
+            if open_request
+            else "found"
         )
         yield from self._explained(state, ranked[: self._picks], opening, clock)
 
@@ -154,13 +165,17 @@ class Assistant:
         language = state.language
         picks = tuple(to_pick(r, language) for r in ranked)
         quick = (_quick("quick_cheaper", language, sort="price_asc"), _quick("quick_more", language),
-                 _quick("quick_rated", language, sort="rating"))  # fmt: skip
+                 _quick("quick_rated", language, sort="rating"), *_similar(language, len(picks)))  # fmt: skip
         reply = Reply(language, phrase(opening, language), picks, quick)
         clock.mark("first_card")
         yield reply
         for piece in self._explainer.stream(state, ranked):
             reply = replace(reply, text=f"{reply.text}\n{piece.rstrip()}")
             yield reply
+
+    def _like(self, state: DialogueState) -> Product | None:
+        """The shown product that more of the like are wanted of."""
+        return self._products.get(state.items[0]) if state.items else None
 
     def _nothing(self, state: DialogueState, query: Query) -> Reply:
         """Nothing fits: which limit would have to give, by how much, and an offer to take."""
@@ -305,7 +320,7 @@ def to_payload(reply: Reply, handoff: str | None) -> dict[str, Any]:
         "language": reply.language,
         "text": reply.text,
         "picks": [{"product": p.product.external_id, "why": p.why, "parts": p.parts} for p in reply.picks],
-        "quick_replies": [{"text": q.text, "frame": dict(q.frame)} for q in reply.quick_replies],
+        "quick_replies": [{"text": q.text, "frame": dict(q.frame), "item": q.item} for q in reply.quick_replies],
         "handoff": handoff,
         "timings": dict(reply.timings),
     }
@@ -321,7 +336,7 @@ def from_payload(payload: Mapping[str, Any], products: Mapping[str, Product]) ->
             for p in payload["picks"]
             if p["product"] in products
         ),
-        tuple(QuickReply(q["text"], q["frame"]) for q in payload["quick_replies"]),
+        tuple(QuickReply(q["text"], q["frame"], q.get("item", 0)) for q in payload["quick_replies"]),
         True,
         payload["timings"],
     )
@@ -350,6 +365,13 @@ def _pressed(text: str, events: Sequence[Event]) -> ParsedTurn | None:
 
 def _quick(name: str, language: Language, **slots: str) -> QuickReply:
     return QuickReply(phrase(name, language), _frame(language, "refine", slots))
+
+
+def _similar(language: Language, count: int) -> Iterator[QuickReply]:
+    """For each pick an offer of others like it."""
+    for number in range(1, count + 1):
+        frame = ParsedTurn(language=language, intent="recommend", items=(number,)).frame()
+        yield QuickReply(phrase("quick_similar", language, number=number), frame, number)
 
 
 def _frame(language: Language, intent: Intent, slots: Mapping[str, str]) -> dict[str, Any]:

@@ -111,10 +111,14 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class QuickReply:
-    """A button that says `text`. What it means is known, so no model has to read it."""
+    """A button that says `text`. What it means is known, so no model has to read it.
+
+    `item` is the position of the pick that it stands on, 0 for none.
+    """
 
     text: str
     frame: Mapping[str, Any]
+    item: int = 0
 
 
 @dataclass(frozen=True, slots=True)

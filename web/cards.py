@@ -19,21 +19,25 @@ _THUMB = (
 )
 
 
-def cards(picks: Sequence[Pick], language: Language, done: Collection[tuple[str, str]]) -> str:
-    """A list of cards; `done` holds the (product, kind) clicks that were made already."""
-    return f'<ul class="dg-cards">{"".join(_card(n, p, language, done) for n, p in enumerate(picks, 1))}</ul>'
+def cards(
+    picks: Sequence[Pick], language: Language, done: Collection[tuple[str, str]], offers: Sequence[QuickReply] = ()
+) -> str:
+    """A list of cards; `done` holds the (product, kind) clicks that were made already, `offers` what cards say."""
+    on_card = {offer.item: _say(offer, "dg-similar") for offer in offers if offer.item}
+    shown = (_card(n, pick, language, done, on_card.get(n, "")) for n, pick in enumerate(picks, 1))
+    return f'<ul class="dg-cards">{"".join(shown)}</ul>'
 
 
 def quick_replies(offers: Sequence[QuickReply]) -> str:
-    """Buttons that say something for the shopper."""
-    buttons = "".join(
-        f'<button type="button" class="dg-quick" data-dg-say="{escape(o.text)}">{escape(o.text)}</button>'
-        for o in offers
-    )
-    return f'<div class="dg-quicks">{buttons}</div>'
+    """Buttons below an answer that say something for the shopper."""
+    return f'<div class="dg-quicks">{"".join(_say(o, "dg-quick") for o in offers if not o.item)}</div>'
 
 
-def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[str, str]]) -> str:
+def _say(offer: QuickReply, style: str) -> str:
+    return f'<button type="button" class="{style}" data-dg-say="{escape(offer.text)}">{escape(offer.text)}</button>'
+
+
+def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[str, str]], similar: str) -> str:
     product, words = pick.product, LABELS[language]
     title = product.text(language).title
     rating = (
@@ -49,7 +53,7 @@ def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[st
         f'<div class="dg-why">{escape(pick.why)}{_parts(pick, language)}</div>'
         f'<div class="dg-actions">{_button("cart", product.external_id, title, words, done)}'
         f"{_button('like', product.external_id, title, words, done)}"
-        f"{_button('dislike', product.external_id, title, words, done)}</div></div></li>"
+        f"{_button('dislike', product.external_id, title, words, done)}{similar}</div></div></li>"
     )
 
 

@@ -160,7 +160,7 @@ def _reply(reply: Reply, done: Collection[tuple[str, str]], latest: bool) -> lis
     opening, _, rest = reply.text.partition("\n")
     messages = [_text("assistant", opening if reply.picks else reply.text)]
     if reply.picks:
-        messages.append(_html(cards(reply.picks, reply.language, done)))
+        messages.append(_html(cards(reply.picks, reply.language, done, reply.quick_replies if latest else ())))
         if rest:
             messages.append(_text("assistant", rest))
     if latest and reply.quick_replies:

@@ -176,3 +176,17 @@ def test_a_question_about_a_kind_is_answered_from_the_record(chat: Chat) -> None
     reply = chat.say("how much is a scarf?", frame("ask", slots={"category": ["scarf"]}))
     assert "scarf" in reply.text
     assert "price" in reply.text
+
+
+def test_more_like_one_that_was_shown(chat: Chat) -> None:
+    first = chat.say("dress under 300", frame("find", slots={"category": ["dress"], "price_max": "300"}))
+    assert shown(first) == ["red-dress"]
+    again = chat.say(next(q.text for q in first.quick_replies if q.item == 1))
+    assert shown(again)[0] == "black-dress"
+    assert "red-dress" not in shown(again)
+
+
+def test_what_was_disliked_is_not_shown_again(chat: Chat) -> None:
+    assert "red-scarf" in shown(chat.say("scarf", frame("find", slots={"category": ["scarf"]})))
+    assert chat.assistant.interact(chat.conversation, "red-scarf", "dislike")
+    assert set(shown(chat.say("scarves", frame("refine", slots={"feature": ["warm"]})))) <= {"blue-scarf", "navy-scarf"}

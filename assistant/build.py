@@ -1,5 +1,6 @@
 """Settings to a working assistant; the only place where parts meet."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -12,7 +13,7 @@ from assistant.explain import Explainer, Shop
 from assistant.llm import LLM
 from assistant.llm.adapters import SHIPPED, shipped_adapters
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
-from assistant.ranking.blend import TAUGHT, Combined, Weighted
+from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
 from assistant.ranking.ranker import Ranker
 from assistant.ranking.recommenders import MANIFEST, extended, load
 from assistant.settings import Settings
@@ -27,6 +28,7 @@ from catalog.search import Search
 from catalog.store import ProductStore
 from catalog.types import Product
 
+log = logging.getLogger(__name__)
 Progress = Callable[[str], Any]
 MOST_PROPERTIES = 5_000
 NO_ADAPTER = "none"
@@ -83,11 +85,20 @@ def open_parser(llm: LLM, embedder: Embedder) -> Parser:
 
 
 def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
-    """The ranker that the settings name, else the shop's own, else the sample shop's if it is the one; else none."""
+    """The ranker that the settings name, else the shop's own, else the sample shop's if it is the one.
+
+    Without any that can be used, picks are ranked by hand-set weights; one that was named must be usable.
+    """
     folder = ranker_path(settings)
     if folder is None:
         return Ranker(diversity=settings.diversity)
-    recommenders, blend = load(folder)
+    try:
+        recommenders, blend = load(folder)
+    except RankerError as error:
+        if settings.ranker:
+            raise
+        log.warning("ranking by hand-set weights: %s", error)
+        return Ranker(diversity=settings.diversity)
     vectors = product_vectors(store, settings.embedding_model)
     if not settings.ranker and not set(recommenders.products) & set(vectors):
         return Ranker(diversity=settings.diversity)  # the sample shop's, in another shop

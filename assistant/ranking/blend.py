@@ -9,6 +9,7 @@ import numpy as np
 
 from assistant.ranking.behaviour import Floats
 from assistant.ranking.features import NAMES
+from catalog.errors import UserError
 
 # Of the shop that has no trained ranker yet. Features that are not named count nothing.
 WEIGHTS: Mapping[str, float] = {
@@ -34,6 +35,10 @@ PARAMETERS = {
     "min_data_in_leaf": 50, "lambda_l2": 1.0, "feature_fraction": 0.8, "deterministic": True,
     "force_row_wise": True, "num_threads": 2, "seed": 7, "verbosity": -1, "lambdarank_truncation_level": 20,
 }  # fmt: skip
+
+
+class RankerError(UserError):
+    """A trained ranker that cannot be used."""
 
 
 class Scorer(Protocol):
@@ -117,8 +122,11 @@ class Blend:
 
     @classmethod
     def load(cls, path: Path) -> "Blend":
-        """A blend written by `save`."""
-        import lightgbm
+        """A blend written by `save`. Raises `RankerError` where LightGBM cannot be loaded."""
+        try:
+            import lightgbm
+        except OSError as error:  # the wheel brings no OpenMP runtime
+            raise RankerError(f"LightGBM cannot be loaded ({error}): apt-get install libgomp1") from error
 
         booster = lightgbm.Booster(model_file=path)
         return cls(tuple(booster.feature_name()), booster)

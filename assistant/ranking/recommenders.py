@@ -12,18 +12,13 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
-from assistant.ranking.blend import Blend
+from assistant.ranking.blend import Blend, RankerError
 from assistant.ranking.collaborative import Factors, ItemItem, popularity
 from assistant.ranking.content import Content, fit_content
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
-from catalog.errors import UserError
 
 MANIFEST = "manifest.json"
 ARRAYS, SEQUENCE, TREES, PRODUCTS = "arrays.npz", "sequence.safetensors", "blend.txt", "products.txt"
-
-
-class RankerError(UserError):
-    """A trained ranker that cannot be used."""
 
 
 @dataclass(frozen=True)

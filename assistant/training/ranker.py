@@ -17,10 +17,10 @@ import numpy as np
 
 from assistant.profile import REMEMBERED, Portrait, portrait
 from assistant.ranking.behaviour import Behaviour, Floats
-from assistant.ranking.blend import Blend, Lists
+from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.features import NAMES, Context, features
 from assistant.ranking.metrics import ndcg, places
-from assistant.ranking.recommenders import RankerError, Recommenders, save
+from assistant.ranking.recommenders import Recommenders, save
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
 from assistant.training.ranker_card import describe_ranker
 from assistant.training.requests import Request, Style, visits, write_requests

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assistant.ranking.blend import Blend, Lists
+from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.features import NAMES
-from assistant.ranking.recommenders import ARRAYS, RankerError, Recommenders, extended, load, save
+from assistant.ranking.recommenders import ARRAYS, Recommenders, extended, load, save
 from assistant.ranking.sequence import SequenceRecipe
 from assistant.training.sequence import train_sequence
 from tests.assistant.ranking.checkerboard import checkerboard, vectors

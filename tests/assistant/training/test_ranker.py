@@ -13,8 +13,9 @@ import pytest
 
 from assistant.build import open_ranker
 from assistant.evaluation.requests import hold_out, run
+from assistant.ranking.blend import RankerError
 from assistant.ranking.features import features
-from assistant.ranking.recommenders import RankerError, Recommenders
+from assistant.ranking.recommenders import Recommenders
 from assistant.ranking.sequence import SequenceRecipe
 from assistant.settings import Settings
 from assistant.training.ranker import Data, RankerRecipe, context_of, cut_time, fit_models, taste_of, train_ranker

@@ -14,8 +14,7 @@ from assistant.llm import LLM
 from assistant.llm.adapters import SHIPPED, shipped_adapters
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
-from assistant.ranking.ranker import Ranker
-from assistant.ranking.recommenders import MANIFEST, extended, load
+from assistant.ranking.ranker import MANIFEST, Ranker
 from assistant.settings import Settings
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
@@ -92,6 +91,8 @@ def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
     folder = ranker_path(settings)
     if folder is None:
         return Ranker(diversity=settings.diversity)
+    from assistant.ranking.recommenders import extended, load
+
     try:
         recommenders, blend = load(folder)
     except RankerError as error:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,14 +10,17 @@ from assistant.profile import Portrait
 from assistant.ranking.behaviour import Floats
 from assistant.ranking.blend import WEIGHTS, Scorer, Weighted
 from assistant.ranking.features import NAMES, REASONS, Context, evidence, features
-from assistant.ranking.recommenders import Recommenders
 from assistant.state import DialogueState
 from assistant.types import Contribution, Recommendation
 from catalog.types import Candidate, Product
 
+if TYPE_CHECKING:
+    from assistant.ranking.recommenders import Recommenders
+
 EXPLAINED = 12  # best candidates whose scores are taken apart; no more are ever shown at once
 # Sorting by price or date is done among the candidates that fit, not among all 200.
 FITTING_SHARE = 0.6
+MANIFEST = "manifest.json"  # of a folder with a trained ranker, written last
 BASE = "base"  # what every score of a learned blend starts from
 _SORT_KEYS: dict[str, Any] = {
     "price_asc": lambda p: p.price,
@@ -36,7 +39,7 @@ class Ranker:
     """
 
     def __init__(
-        self, scorer: Scorer | None = None, recommenders: Recommenders | None = None, diversity: float = 0.0
+        self, scorer: Scorer | None = None, recommenders: "Recommenders | None" = None, diversity: float = 0.0
     ) -> None:
         self._scorer = scorer or Weighted(WEIGHTS)
         self._recommenders = recommenders

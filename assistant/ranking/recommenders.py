@@ -15,9 +15,9 @@ from assistant.ranking.behaviour import Behaviour, Floats, Ints
 from assistant.ranking.blend import Blend, RankerError
 from assistant.ranking.collaborative import Factors, ItemItem, popularity
 from assistant.ranking.content import Content, fit_content
+from assistant.ranking.ranker import MANIFEST
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
 
-MANIFEST = "manifest.json"
 ARRAYS, SEQUENCE, TREES, PRODUCTS = "arrays.npz", "sequence.safetensors", "blend.txt", "products.txt"
 
 

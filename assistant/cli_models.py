@@ -71,7 +71,8 @@ def train_parser(
     destination: Annotated[Path, typer.Option("--out", help="Folder of the adapter; an unfinished run in it goes on.")],
     base: Annotated[str, typer.Option(help="Base model, path or hub id; empty is the embedded one.")] = "",
     data: Data = None,
-    turns: Annotated[int, typer.Option(help="Written turns.")] = 22_000,
+    share: Annotated[float, typer.Option(help="Of the full recipe's examples.")] = 1.0,
+    start: Annotated[Path | None, typer.Option(help="Folder of an adapter to go on from.")] = None,
     epochs: Annotated[float, typer.Option(help="Passes over all examples.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Rank of the adapter.")] = 16,
     alpha: Annotated[int, typer.Option(help="Its scale.")] = 32,
@@ -101,7 +102,8 @@ def train_parser(
     settings = settings_of()
     print_rows([{"hyper-parameter": f.name, "value": getattr(recipe, f.name)} for f in fields(recipe)], False)
     with _training_bar() as report:
-        train(_base(settings, base), destination, recipe, Amounts(turns=turns), _lexicons(settings), data, report)
+        amounts = Amounts().scaled(share)
+        train(_base(settings, base), destination, recipe, amounts, _lexicons(settings), data, report, start)
     out.print(f"the adapter is in {destination}; measure it with: daogou evaluate parser --adapter {destination}")
 
 

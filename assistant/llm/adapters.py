@@ -14,6 +14,7 @@ from assistant.llm.protocol import LLMError
 
 SHIPPED = "gemma3-270m-shop"
 DESCRIPTION = "adapter.json"
+WEIGHTS = "adapter_model.safetensors"
 _SHAPE = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
 
 

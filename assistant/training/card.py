@@ -64,6 +64,7 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
         "## Recipe",
         "",
         *_table({**known.get("recipe", {}), **known.get("run", {})}),
+        *_start(known.get("start") or {}),
         "",
         "![Loss and accuracy over training](curve.png)",
         "",
@@ -83,6 +84,14 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _start(start: Mapping[str, Any]) -> list[str]:
+    """The training of the adapter that this one began from."""
+    if not start:
+        return []
+    facts = {**start["data"], **start["recipe"], **start["run"]}
+    return ["", f"It went on from an adapter trained with (`--start {start['adapter']}`):", "", *_table(facts)]
 
 
 def _table(fields: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +48,11 @@ class Amounts:
     corpus_reviews: int = 12_000
     corpus_moods: int = 600
     corpus_passes: int = 4  # times that each labelled utterance is seen in an epoch
+
+    def scaled(self, share: float) -> "Amounts":
+        """A share of everything, of the passes at least one."""
+        amounts = {name: round(count * share) for name, count in asdict(self).items()}
+        return Amounts(**amounts | {"corpus_passes": max(1, amounts["corpus_passes"])})
 
 
 def training_examples(

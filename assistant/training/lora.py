@@ -20,7 +20,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from assistant.llm import LLMError
-from assistant.llm.adapters import fingerprint
+from assistant.llm.adapters import WEIGHTS, check_fit, fingerprint
 from assistant.training.examples import TEXT_TASKS, Example
 
 COMMON = 400  # most frequent answer tokens, always among the candidates of a constrained answer
@@ -107,9 +107,10 @@ class Trainer:
         model: directory or hub id of the base.
         recipe: the hyper-parameters.
         folder: where checkpoints and TensorBoard logs go; a checkpoint found there is resumed.
+        start: folder of an adapter of the same base and shape to go on from.
     """
 
-    def __init__(self, model: str | Path, recipe: Recipe, folder: Path) -> None:
+    def __init__(self, model: str | Path, recipe: Recipe, folder: Path, start: Path | None = None) -> None:
         from accelerate import Accelerator
         from peft import LoraConfig, get_peft_model
         from transformers import AutoTokenizer
@@ -130,6 +131,8 @@ class Trainer:
         base = _base(model, recipe)
         self.fingerprint = fingerprint(base)
         network = get_peft_model(base, config)
+        if start is not None:
+            _start_from(start, base, network, str(model))
         if recipe.gradient_checkpointing:
             network.enable_input_require_grads()
             network.gradient_checkpointing_enable()
@@ -293,6 +296,18 @@ def _loss(scores: torch.Tensor, answers: torch.Tensor, batch: Sequence[Encoded],
     weights = [label_weight if e.lone else 1.0 for e in batch for _ in range(len(e.ids) - e.start)]
     weight = torch.tensor(weights, device=scores.device)  # (N,)
     return (cross_entropy(scores, answers, reduction="none") * weight).sum() / weight.sum()
+
+
+def _start_from(start: Path, base: Any, network: Any, name: str) -> None:
+    """Give `network` the weights of the adapter in `start`. Raises `LLMError` if they do not fit."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    check_fit(start, base, name)
+    try:
+        set_peft_model_state_dict(network, load_file(start / WEIGHTS))
+    except (OSError, RuntimeError) as error:
+        raise LLMError(f"cannot go on from adapter {start}: {error}") from error
 
 
 def _base(model: str | Path, recipe: Recipe) -> Any:

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from assistant.llm.adapters import DESCRIPTION, WEIGHTS
 from assistant.training.card import describe, draw_curve
 from assistant.training.examples import Amounts, Example, parse_example, training_examples
 from assistant.training.lexicon import Lexicon
@@ -14,7 +16,6 @@ from assistant.training.turns import write_turns
 from catalog.types import Language
 
 VALIDATION_SEED = 1_000_003  # the turns are drawn apart from the training's and the test's
-WEIGHTS = "adapter_model.safetensors"
 VALIDATION = 300  # held-out turns looked at during training
 
 
@@ -26,16 +27,17 @@ def train_parser(
     lexicons: Mapping[Language, Lexicon],
     data: Path | None,
     report: Report,
+    start: Path | None = None,
 ) -> Progress:
     """Train an adapter for `model` and leave the best in `out`; a run that was cut off is gone on with.
 
-    Raises `LLMError` where the base is not there or memory runs out.
+    With `start` the weights begin as those of that adapter, not as none. Raises `LLMError` where the base is not there or memory runs out.
     """
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)
     examples = training_examples(amounts, recipe.seed, lexicons, data)
     held_out = [parse_example(t) for t in write_turns(VALIDATION, VALIDATION_SEED, lexicons, held_out=True)]
-    trainer = Trainer(model, recipe, scratch)
+    trainer = Trainer(model, recipe, scratch, start)
     progress = trainer.train(examples, held_out, report)
     keep_best(scratch / "best", out, str(model))
     draw_curve(progress.history, out / "curve.png")
@@ -50,8 +52,16 @@ def train_parser(
             "minutes": round(progress.seconds / 60),
             "best frame accuracy": round(progress.best, 3),
         },
+        start=_origin(start) if start else {},
+        scores=[],
     )
     return progress
+
+
+def _origin(start: Path) -> dict[str, Any]:
+    """What the adapter that training began from says of its own training."""
+    known = json.loads((start / DESCRIPTION).read_text("utf-8"))
+    return {"adapter": start.name, **{name: known[name] for name in ("data", "recipe", "run")}}
 
 
 def keep_best(best: Path, out: Path, model: str) -> None:

@@ -121,3 +121,19 @@ def test_the_training_set_has_all_four_tasks() -> None:
     assert {e.task for e in examples} == {"parse", "explain", "review", "brief"}
     assert len({(e.prompt, e.answer) for e in examples}) > 0.95 * len(examples)
     assert write_turns(10, 1) == write_turns(10, 1)
+
+
+def test_training_goes_on_from_an_adapter(base: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    amounts = Amounts().scaled(0.01)
+    recipe = replace(RECIPE, batch_tokens=4_096, validate_every=100)
+    train_parser(base, first, recipe, amounts, {}, None, lambda progress: None)
+    idle = replace(recipe, learning_rate=0.0)
+    train_parser(base, second, idle, amounts, {}, None, lambda progress: None, start=first)
+    from safetensors.torch import load_file
+
+    was, now = (load_file(folder / "adapter_model.safetensors") for folder in (first, second))
+    assert all((was[name] == now[name]).all() for name in was)
+    assert "--start first" in (second / "README.md").read_text()
+    with pytest.raises(LLMError, match="cannot go on from adapter"):
+        train_parser(base, tmp_path / "other", replace(idle, rank=4), amounts, {}, None, lambda p: None, start=first)

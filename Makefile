@@ -33,7 +33,7 @@ test: .venv/tested
 
 adapter: .venv/tested
 	$(BIN)/daogou train parser --out build/first $(DATA)
-	$(BIN)/daogou train parser --start build/first --out adapters/gemma3-270m-shop --share 0.3 --seed 8 \
+	$(BIN)/daogou train parser --start build/first --out adapters/gemma3-270m-shop --share 0.25 --seed 8 \
 	  --learning-rate 2e-4 $(DATA)
 
 clean:

@@ -22,7 +22,7 @@ def train_ranker(
     destination: Annotated[
         Path | None, typer.Option("--out", help="Folder of the ranker; the shop uses the one in its data directory.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Most passes of the sequence model.")] = 30,
+    epochs: Annotated[int, typer.Option(help="Most passes of the sequence model.")] = 60,
     most_lists: Annotated[int, typer.Option(help="Most purchases that the trees learn from.")] = 6_000,
     seed: Annotated[int, typer.Option(help="Of requests, order and weights.")] = 7,
     as_json: Json = False,

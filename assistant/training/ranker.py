@@ -44,7 +44,7 @@ class RankerRecipe:
     most_lists: int = 6_000
     styles: tuple[Style, ...] = ("words", "slots", "slots")
     seed: int = 7
-    sequence: SequenceRecipe = field(default_factory=lambda: SequenceRecipe(dim=32, epochs=30, patience=4))
+    sequence: SequenceRecipe = field(default_factory=lambda: SequenceRecipe(dim=32, batch=64, epochs=60, patience=6))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ def train_parser(
 
     With `start` the weights begin as those of that adapter, not as none. Raises `LLMError` where the base is not there or memory runs out.
     """
+    if start is not None:  # its lone labels are learned already
+        recipe = replace(recipe, label_steps=0)
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)
     examples = training_examples(amounts, recipe.seed, lexicons, data)

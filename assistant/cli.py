@@ -187,14 +187,13 @@ def recommend(
     Example: daogou recommend --shopper shopper-007 --query "something warm"
     """
     from assistant.build import open_ranker, open_search, open_store
-    from assistant.profile import portrait
+    from assistant.profile import portrait_of
     from assistant.state import DialogueState
     from catalog.types import Query
 
     settings = settings_of()
     store = open_store(settings)
-    history = store.history(shopper)
-    taste = portrait(history, store.by_external_id(i.product for i in history))
+    taste = portrait_of(store, shopper)
     text = query or " ".join(list(taste.kinds)[:2])
     found = open_search(settings, store).search(Query(text))
     ranked = open_ranker(settings, store).rank(found, DialogueState(text=text), taste)[:k]

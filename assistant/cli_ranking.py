@@ -114,10 +114,10 @@ def explain(
 ) -> None:
     """Why a product stands where it does for a shopper: every part of its score.
 
-    Example: daogou explain --shopper shopper-007 --product scarf-001 --query scarf
+    Example: daogou explain --shopper shopper-007 --product scarf-01 --query scarf
     """
     from assistant.build import open_ranker, open_search, open_store
-    from assistant.profile import REMEMBERED, portrait
+    from assistant.profile import portrait_of
     from assistant.state import DialogueState
     from catalog.errors import UserError
     from catalog.types import Query
@@ -126,8 +126,7 @@ def explain(
     store = open_store(settings)
     if store.get(product) is None:
         raise UserError(f"no product {product!r}")
-    history = store.history(shopper, REMEMBERED)
-    taste = portrait(history, store.by_external_id(i.product for i in history))
+    taste = portrait_of(store, shopper)
     candidates = open_search(settings, store).search(Query(query))
     ids = [c.product.external_id for c in candidates]
     if product not in ids:

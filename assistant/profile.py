@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median
 
+from catalog.store import ProductStore
 from catalog.types import Interaction, Product
 
 # How much one interaction says about taste, by kind.
@@ -69,6 +70,12 @@ def portrait(history: Sequence[Interaction], products: Mapping[str, Product]) ->
         disliked=frozenset(i.product for i in history if i.kind == "dislike"),
         sequence=_sequence(history),
     )
+
+
+def portrait_of(products: ProductStore, shopper: str) -> Portrait:
+    """What the shop knows of the shopper from history."""
+    history = products.history(shopper, REMEMBERED)
+    return portrait(history, products.by_external_id(i.product for i in history))
 
 
 def _sequence(history: Sequence[Interaction]) -> tuple[str, ...]:

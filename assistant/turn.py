@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from assistant.explain import Explainer, about, to_pick
 from assistant.handoff import handoff_reason
 from assistant.phrases import money, phrase
-from assistant.profile import Portrait, portrait
+from assistant.profile import Portrait, portrait_of
 from assistant.ranking.ranker import Ranker
 from assistant.state import DialogueState, fold, update
 from assistant.store import ConversationStore, Event
@@ -103,8 +103,7 @@ class Assistant:
 
     def portrait(self, shopper: str) -> Portrait:
         """What the shop knows of the shopper from history."""
-        history = self._products.history(shopper)
-        return portrait(history, self._products.by_external_id(i.product for i in history))
+        return portrait_of(self._products, shopper)
 
     # -- what each intent gets -----------------------------------------------------------
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, and_, func, select
+from sqlalchemy import Engine, func, select
 
-from catalog.schema import ProductRow, VectorRow
+from catalog.schema import ProductRow, VectorRow, has_vector
 
 EXACT = 4_096  # products compared without the bits
 RESCORE = 16  # candidates by bits, per result asked for
@@ -47,7 +47,7 @@ class VectorIndex:
     @classmethod
     def load(cls, engine: Engine, model: str) -> "VectorIndex":
         """Read the vectors that `model` made of the products now in the catalog."""
-        has = and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)
+        has = has_vector(model)
         with engine.connect() as connection:
             size = connection.scalar(select(func.count()).select_from(ProductRow).join(VectorRow, has)) or 0
             rows = connection.execution_options(yield_per=4_096).execute(

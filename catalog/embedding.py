@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, and_, select
+from sqlalchemy import Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.errors import UserError
-from catalog.schema import ProductRow, VectorRow
+from catalog.schema import ProductRow, VectorRow, has_vector
 from catalog.store import ProductStore, embedding_texts
 
 EMBEDDED = "usem3"
@@ -97,9 +97,8 @@ def product_vector(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float
 
 def product_vectors(store: ProductStore, model: str) -> dict[str, NDArray[np.float32]]:
     """The vector that `model` made of each product, by the shop's own ids."""
-    has = and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)
     with store.engine.connect() as connection:
-        rows = connection.execute(select(ProductRow.external_id, VectorRow.vector).join(VectorRow, has))
+        rows = connection.execute(select(ProductRow.external_id, VectorRow.vector).join(VectorRow, has_vector(model)))
         return {product: np.asarray(vector, dtype=np.float32) for product, vector in rows}
 
 
@@ -115,11 +114,10 @@ def add_vectors(engine: Engine, model: str, vectors: Mapping[str, NDArray[Any]])
 
 def _missing(engine: Engine, model: str) -> list[tuple[int, str]]:
     """(row id, vector hash) of products without a vector, one per hash."""
-    has = and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)
     with engine.connect() as connection:
         rows = connection.execute(
             select(ProductRow.id, ProductRow.vector_hash)
-            .outerjoin(VectorRow, has)
+            .outerjoin(VectorRow, has_vector(model))
             .where(VectorRow.vector_hash.is_(None))
         )
         return [(i, h) for h, i in {h: i for i, h in rows}.items()]

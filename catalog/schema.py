@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import (
     JSON,
     BigInteger,
+    ColumnElement,
     DateTime,
     Engine,
     ForeignKey,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
     create_engine,
     event,
 )
@@ -163,6 +165,11 @@ class VectorRow(Base):
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
     vector_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     vector: Mapped[Any] = mapped_column(Vector)
+
+
+def has_vector(model: str) -> ColumnElement[bool]:
+    """Joins products with the vectors that `model` made of them."""
+    return and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)
 
 
 class CatalogVersionRow(Base):

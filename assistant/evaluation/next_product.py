@@ -23,7 +23,7 @@ from assistant.ranking.sequence import SequenceModel, SequenceRecipe
 from assistant.training.sequence import train_sequence
 from catalog.errors import UserError
 from catalog.feeds.orders import read
-from catalog.feeds.source import FeedOptions, Reject
+from catalog.feeds.source import FeedOptions, Reject, open_text
 
 BATCH = 512
 VALIDATED = 4_000  # shoppers looked at after each epoch
@@ -47,13 +47,10 @@ class Split:
 def load_behaviour(interactions: Path, columns: Mapping[str, str]) -> Behaviour:
     """From a table with shopper, product and time, or lines of a shopper and their products in order.
 
-    Raises `UserError` for a file that is neither.
+    Raises `FeedError` for a file that is neither.
     """
-    try:
-        with interactions.open(encoding="utf-8") as file:
-            first = file.readline().split()
-    except OSError as error:
-        raise UserError(f"{interactions}: {error.strerror}") from error
+    with open_text(interactions) as file:
+        first = file.readline().split()
     if len(first) > 2 and "," not in first[0]:
         return _of_lines(interactions)
     rows = read(interactions, FeedOptions(columns=columns))
@@ -231,9 +228,10 @@ def _of_lines(path: Path) -> Behaviour:
     shoppers: list[str] = []
     products: dict[str, int] = {}
     rows = []
-    for line in path.read_text("utf-8").splitlines():
-        shopper, *taken = line.split()
-        for time, product in enumerate(taken):
-            rows.append((len(shoppers), products.setdefault(product, len(products)), float(time), 1.0))
-        shoppers.append(shopper)
+    with open_text(path) as lines:
+        for line in lines:
+            shopper, *taken = line.split()
+            for time, product in enumerate(taken):
+                rows.append((len(shoppers), products.setdefault(product, len(products)), float(time), 1.0))
+            shoppers.append(shopper)
     return Behaviour.sorted(shoppers, list(products), rows)

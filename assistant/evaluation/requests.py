@@ -76,14 +76,13 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
     late, _ = fit_models(known, known.history, recipe, progress)
     rng = random.Random(recipe.seed)
     tests = list(write_requests(rng.sample(held, min(most, len(held))), data.products, recipe.styles, rng))
+    pool = _pool(late, data)
     places: dict[str, list[int]] = {}
     violations = 0
     for number, request in enumerate(tests, start=1):
         progress(f"requests: {number} of {len(tests)}")
         taste = taste_of(request, known)
-        ranked = _rankings(
-            request, taste, found(request, taste), _pool(late, data)(request, taste), late, blend, without_request
-        )
+        ranked = _rankings(request, taste, found(request, taste), pool(request, taste), late, blend, without_request)
         for system, order in ranked.items():
             places.setdefault(system, []).append(order.index(request.target) + 1 if request.target in order else MISSED)
         violations += _violations(request, ranked["ours, blend"], data)

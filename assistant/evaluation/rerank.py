@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from assistant.profile import REMEMBERED, portrait
+from assistant.profile import portrait_of
 from assistant.ranking.ranker import Ranker
 from assistant.state import DialogueState
 from assistant.training.requests import two_words
@@ -37,8 +37,7 @@ def run(
         words = two_words(product.text(rng.choice(sorted(product.texts))).title, rng)
         candidates = search.search(Query(words, k=CANDIDATES))
         counts.append(len(candidates))
-        history = store.history(rng.choice(shoppers), REMEMBERED)
-        taste = portrait(history, store.by_external_id(i.product for i in history))
+        taste = portrait_of(store, rng.choice(shoppers))
         for name, ranker in (("hand-set weights", Ranker()), ("trained ranker", trained)):
             started = time.perf_counter()
             ranker.rank(candidates, DialogueState(slots={"feature": tuple(words.split())}, text=words), taste)

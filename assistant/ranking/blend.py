@@ -55,16 +55,15 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Weighted:
-    """A weighted sum of the features `names`; what a row lacks adds nothing."""
+    """A weighted sum of the features; what a row lacks adds nothing."""
 
     weights: Mapping[str, float]
-    names: Sequence[str] = NAMES
 
     def score(self, rows: Floats) -> Floats:
         return np.asarray(self.parts(rows).sum(axis=1))
 
     def parts(self, rows: Floats) -> Floats:
-        weights = np.array([self.weights.get(name, 0.0) for name in self.names], dtype=np.float32)
+        weights = np.array([self.weights.get(name, 0.0) for name in NAMES], dtype=np.float32)
         return np.pad(np.nan_to_num(rows) * weights, ((0, 0), (0, 1)))
 
 
@@ -85,25 +84,22 @@ class Combined:
 class Lists:
     """Candidate lists to learn from, one after the other.
 
-    `rows` (N, F) are features, `gains` (N,) say how right a candidate is, `sizes` how long each list is;
-    `weights` (lists,) how much a list counts, all alike if None.
+    `rows` (N, F) are features, `gains` (N,) say how right a candidate is, `sizes` how long each list is.
     """
 
     rows: Floats
     gains: Floats
     sizes: Sequence[int]
-    weights: Floats | None = None
 
 
 @dataclass(frozen=True)
 class Blend:
-    """LambdaMART over the features `names`.
+    """LambdaMART over named features.
 
     After Burges, "From RankNet to LambdaRank to LambdaMART", 2010; the parts are SHAP values of the trees
     (Lundberg et al., "Consistent Individualized Feature Attribution for Tree Ensembles", 2018).
     """
 
-    names: Sequence[str]
     booster: Any
 
     @classmethod
@@ -112,13 +108,11 @@ class Blend:
         import lightgbm
 
         def data(lists: Lists) -> Any:
-            weights = None if lists.weights is None else np.repeat(lists.weights, lists.sizes)
-            return lightgbm.Dataset(lists.rows, lists.gains, group=list(lists.sizes), weight=weights,
-                                    feature_name=list(names), free_raw_data=False)  # fmt: skip
+            return lightgbm.Dataset(lists.rows, lists.gains, group=list(lists.sizes), feature_name=list(names))
 
         stop = lightgbm.early_stopping(STOP_AFTER, verbose=False)
         booster = lightgbm.train(PARAMETERS, data(train), ROUNDS, valid_sets=[data(valid)], callbacks=[stop])
-        return cls(tuple(names), booster)
+        return cls(booster)
 
     @classmethod
     def load(cls, path: Path) -> "Blend":
@@ -128,8 +122,7 @@ class Blend:
         except OSError as error:  # the wheel brings no OpenMP runtime
             raise RankerError(f"LightGBM cannot be loaded ({error}): apt-get install libgomp1") from error
 
-        booster = lightgbm.Booster(model_file=path)
-        return cls(tuple(booster.feature_name()), booster)
+        return cls(lightgbm.Booster(model_file=path))
 
     def save(self, path: Path) -> None:
         """Write the trees as text."""

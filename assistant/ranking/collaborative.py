@@ -12,6 +12,7 @@ to take off; and the sum is not divided, because for a ranking it is the amount 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -76,14 +77,17 @@ class Factors:
             model.fit(behaviour.matrix().astype(np.float32), show_progress=False)
         return cls(np.asarray(model.item_factors, dtype=np.float32))
 
+    @cached_property
+    def _gram(self) -> Any:
+        """What all products together ask of every shopper's factors (F, F)."""
+        return self.products.T @ self.products + REGULARISATION * np.eye(self.products.shape[1])
+
     def score(self, histories: Sequence[Ints]) -> Floats:
         """Scores (B, P): each shopper's factors are the least-squares fit to their history."""
-        width = self.products.shape[1]
-        base = self.products.T @ self.products + REGULARISATION * np.eye(width)
-        shoppers = np.zeros((len(histories), width), dtype=np.float32)
+        shoppers = np.zeros((len(histories), self.products.shape[1]), dtype=np.float32)
         for row, history in enumerate(histories):
             met = self.products[history]  # (T, F)
-            shoppers[row] = np.linalg.solve(base + ALPHA * met.T @ met, (1 + ALPHA) * met.sum(axis=0))
+            shoppers[row] = np.linalg.solve(self._gram + ALPHA * met.T @ met, (1 + ALPHA) * met.sum(axis=0))
         scores: Floats = shoppers @ self.products.T
         return scores
 

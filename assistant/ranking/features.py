@@ -92,11 +92,6 @@ def stands_in(word: str, text: str) -> bool:
     return wanted in text if any(c >= "\u4e00" for c in wanted) else f" {wanted} " in text
 
 
-def wished_words(slots: Mapping[str, Any]) -> tuple[str, ...]:
-    """The words of the slots that a product's record can bear out."""
-    return tuple(word for name in WISHES for word in _words(slots.get(name)))
-
-
 def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, float]]:
     product, portrait = candidate.product, context.portrait
     goodness = _goodness(product)

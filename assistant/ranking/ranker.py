@@ -52,34 +52,40 @@ class Ranker:
         """
         if not candidates:
             return []
-        context = self.context(candidates, state, portrait)
-        rows = features(candidates, context)
-        scores = self._scorer.score(rows)
-        order = np.argsort(-scores, kind="stable")
-        if wanted := _SORT_KEYS.get(state.slots.get("sort", "")):
-            order = _sorted(order, rows, [c.product for c in candidates], wanted)
-        elif self._diversity:
-            order = _diverse(order, scores, [c.product for c in candidates], self._diversity)
-        best = order[:EXPLAINED]
-        parts = self._scorer.parts(rows[best])
-        explained = [
-            _recommendation(candidates[at].product, part, context) for at, part in zip(best, parts, strict=True)
-        ]
+        context, rows, scores, order = self._ordered(candidates, state, portrait)
+        explained = self._explained(candidates, order[:EXPLAINED], rows, context)
         return explained + [Recommendation(candidates[at].product, float(scores[at])) for at in order[EXPLAINED:]]
 
     def explain(
         self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait, product: str
     ) -> tuple[int, Recommendation]:
         """The place of one of the candidates, from 1, and its recommendation with contributions."""
-        place = next(
-            n for n, r in enumerate(self.rank(candidates, state, portrait), start=1) if r.product.external_id == product
-        )
-        context = self.context(candidates, state, portrait)
-        at = next(n for n, c in enumerate(candidates) if c.product.external_id == product)
-        parts = self._scorer.parts(features(candidates, context)[[at]])[0]
-        return place, _recommendation(candidates[at].product, parts, context)
+        context, rows, _, order = self._ordered(candidates, state, portrait)
+        place = next(n for n, at in enumerate(order) if candidates[at].product.external_id == product)
+        return place + 1, self._explained(candidates, order[place : place + 1], rows, context)[0]
 
-    def context(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> Context:
+    def _ordered(
+        self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait
+    ) -> tuple[Context, Floats, Floats, Any]:
+        """(context, feature rows, scores, places of the candidates in `candidates`, best first)."""
+        context = self._context(candidates, state, portrait)
+        rows = features(candidates, context)
+        scores = self._scorer.score(rows)
+        order = np.argsort(-scores, kind="stable")
+        products = [c.product for c in candidates]
+        if wanted := _SORT_KEYS.get(state.slots.get("sort", "")):
+            order = _sorted(order, rows, products, wanted)
+        elif self._diversity:
+            order = _diverse(order, scores, products, self._diversity)
+        return context, rows, scores, order
+
+    def _explained(
+        self, candidates: Sequence[Candidate], chosen: Any, rows: Floats, context: Context
+    ) -> list[Recommendation]:
+        parts = self._scorer.parts(rows[chosen])
+        return [_recommendation(candidates[at].product, part, context) for at, part in zip(chosen, parts, strict=True)]
+
+    def _context(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> Context:
         """What the candidates are scored against, with the scores of the models that there are."""
         if self._recommenders is None:
             return Context(state, portrait)
@@ -123,7 +129,8 @@ def _diverse(order: Any, scores: Floats, products: Sequence[Product], diversity:
         )
         chosen.append(best)
         pool.remove(best)
-    return np.array([*chosen, *(at for at in order if at not in set(chosen))])
+    moved = set(chosen)
+    return np.array([*chosen, *(at for at in order if at not in moved)])
 
 
 def _traits(product: Product) -> frozenset[tuple[str, str]]:

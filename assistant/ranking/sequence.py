@@ -92,9 +92,10 @@ class SequenceModel(nn.Module):
         return cross_entropy(states[there] @ vectors.T, wanted[there])
 
     def masked_loss(self, histories: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Pre-training: hidden products out of those around them, and their content out of their vectors.
+        """Pre-training: hidden products out of those around them.
 
-        After Zhou et al., "S3-Rec: Self-Supervised Learning for Sequential Recommendation", 2020.
+        After Zhou et al., "S3-Rec: Self-Supervised Learning for Sequential Recommendation", 2020, of which
+        this is the masked-item task alone.
         """
         vectors = self.vectors()
         there = histories != PAD

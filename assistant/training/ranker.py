@@ -94,7 +94,7 @@ def train_ranker(data: Data, search: Search, out: Path, recipe: RankerRecipe, re
         "interactions": len(data.history),
         "lists": len(lists.sizes),
         "validation nDCG@10": score,
-        "curve": curve.rows,
+        "curve": curve,
     }
     save(out, final, blend, facts)
     describe_ranker(out, facts)

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,8 @@ from assistant.ranking.behaviour import Behaviour, Ints
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe, pad
 
 Report = Callable[[str], Any]
-
-
-@dataclass
-class Curve:
-    """One row for each epoch: stage, epoch, loss and, of the second stage, nDCG@10 on validation."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
+# One row for each epoch: stage, epoch, loss and, of the second stage, nDCG@10 on validation.
+Curve = list[dict[str, Any]]
 
 
 def train_sequence(
@@ -34,14 +28,14 @@ def train_sequence(
     model = SequenceModel(len(behaviour.products), content, recipe)
     model.known.copy_(torch.from_numpy(behaviour.counts() > 0)[:, None])
     histories = [h for h in behaviour.sequences() if len(h) > 1]
-    curve = Curve()
+    curve: Curve = []
     _pretrain(model, histories, curve, report)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     best, kept, since = -1.0, deepcopy(model.state_dict()), 0
     for epoch in range(1, recipe.epochs + 1):
         loss = _epoch(model, optimizer, histories, epoch, model.loss)
         score = validate(model)
-        curve.rows.append({"stage": "next product", "epoch": epoch, "loss": loss, "ndcg@10": score})
+        curve.append({"stage": "next product", "epoch": epoch, "loss": loss, "ndcg@10": score})
         report(f"next product: epoch {epoch}, loss {loss:.3f}, nDCG@10 {score:.4f}")
         since = 0 if score > best else since + 1
         if score > best:
@@ -58,7 +52,7 @@ def _pretrain(model: SequenceModel, histories: Sequence[Ints], curve: Curve, rep
     generator = torch.Generator().manual_seed(recipe.seed)
     for epoch in range(1, recipe.pretraining_epochs + 1):
         loss = _epoch(model, optimizer, histories, -epoch, lambda batch: model.masked_loss(batch, generator))
-        curve.rows.append({"stage": "masked products", "epoch": epoch, "loss": loss})
+        curve.append({"stage": "masked products", "epoch": epoch, "loss": loss})
         report(f"masked products: epoch {epoch}, loss {loss:.3f}")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from assistant.explain import Explainer, Shop
 from assistant.llm import LLM
 from assistant.llm.adapters import SHIPPED, shipped_adapters
+from assistant.memory import Memory
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
 from assistant.ranking.ranker import MANIFEST, Ranker
@@ -43,6 +44,7 @@ class Parts:
     conversations: ConversationStore
     search: Search
     assistant: Assistant
+    memory: Memory
 
 
 def open_store(settings: Settings) -> ProductStore:
@@ -136,7 +138,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
         open_parser(model, embedder), search, explainer, store, conversations, open_ranker(settings, store),
         settings.picks, settings.support_contact,
     )  # fmt: skip
-    return Parts(settings, store, conversations, search, assistant)
+    return Parts(settings, store, conversations, search, assistant, Memory(store, conversations))
 
 
 def catalog_or_sample(settings: Settings) -> list[Product]:

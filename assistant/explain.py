@@ -171,7 +171,7 @@ def _reason(part: Contribution, recommendation: Recommendation, language: Langua
     if part.feature == "color" and evidence:
         return phrase("why_color", language, words=evidence[0]) if _in(evidence[0], language) else ""
     if part.feature == "history":
-        return phrase("why_history", language)
+        return phrase("why_history", language, name=evidence[0]) if evidence else phrase("why_taste", language)
     if part.feature == "price" and evidence and part.value > 0.2:
         return phrase("why_price", language, price=money(Decimal(evidence[0]), product.currency))
     return ""

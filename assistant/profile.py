@@ -10,9 +10,12 @@ from catalog.store import ProductStore
 from catalog.types import Interaction, Product
 
 # How much one interaction says about taste, by kind.
-WEIGHTS = {"view": 0.2, "click": 0.3, "cart": 1.0, "purchase": 2.0, "rating": 1.0, "like": 1.5, "dislike": -2.0}
-
+WEIGHTS = {
+    "view": 0.2, "click": 0.3, "dwell": 0.3, "cart": 1.0, "purchase": 2.0, "rating": 1.0, "like": 1.5, "dislike": -2.0,
+}  # fmt: skip
+LONG_LOOK = 30.0  # seconds at which a dwell counts in full
 REMEMBERED = 200  # latest interactions that a portrait is drawn from
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Portrait:
     """Counts over a shopper's history. Keys of `kinds`, `brands` and `colors` are as the feed has them.
 
     `spent` is the usual price paid per kind of product; `bought` and `disliked` hold product ids,
-    `sequence` those met, earliest first, without the disliked ones.
+    `met` the products met, earliest first, without the disliked ones.
     """
 
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -28,19 +31,39 @@ class Portrait:
     colors: Mapping[str, float] = field(default_factory=dict)
     brand_purchases: Mapping[str, int] = field(default_factory=dict)
     spent: Mapping[str, Decimal] = field(default_factory=dict)
-    bought: frozenset[str] = frozenset()
-    disliked: frozenset[str] = frozenset()
-    sequence: tuple[str, ...] = ()
+    bought: frozenset[str] = NOTHING
+    disliked: frozenset[str] = NOTHING
+    met: tuple[Product, ...] = ()
+
+    @property
+    def sequence(self) -> tuple[str, ...]:
+        """The ids of the products met, earliest first."""
+        return tuple(product.external_id for product in self.met)
 
 
-def kind_of(product: Product) -> str:
-    """The narrowest category in the product's first language."""
-    category = next(iter(product.texts.values())).category
-    return category[-1] if category else ""
+def weight_of(interaction: Interaction) -> float:
+    """How much an interaction says about taste: five stars speak for a product, one against it."""
+    weight = WEIGHTS[interaction.kind]
+    if interaction.kind == "rating":
+        return weight * (interaction.value - 3) / 2
+    if interaction.kind == "dwell":
+        return weight * min(1.0, interaction.value / LONG_LOOK)
+    return weight
 
 
-def portrait(history: Sequence[Interaction], products: Mapping[str, Product]) -> Portrait:
-    """The portrait that `history`, in any order, draws; interactions with products not given are passed over."""
+def kind_of(product: Product, language: str = "") -> str:
+    """The narrowest category, in the product's first language unless one is named."""
+    text = product.text(language) if language else next(iter(product.texts.values()))
+    return text.category[-1] if text.category else ""
+
+
+def portrait(
+    history: Sequence[Interaction], products: Mapping[str, Product], forgotten: frozenset[str] = NOTHING
+) -> Portrait:
+    """The portrait that `history`, in any order, draws, without what is `forgotten` (`brand:Northfell`).
+
+    Interactions with products not given are passed over.
+    """
     kinds: Counter[str] = Counter()
     brands: Counter[str] = Counter()
     colors: Counter[str] = Counter()
@@ -50,9 +73,7 @@ def portrait(history: Sequence[Interaction], products: Mapping[str, Product]) ->
         product = products.get(interaction.product)
         if product is None:
             continue
-        weight = WEIGHTS[interaction.kind]
-        if interaction.kind == "rating":
-            weight *= (interaction.value - 3) / 2  # five stars speak for it, one against
+        weight = weight_of(interaction)
         kinds[kind_of(product)] += weight  # type: ignore[assignment]
         brands[product.brand] += weight  # type: ignore[assignment]
         for color in product.values("color"):
@@ -60,25 +81,29 @@ def portrait(history: Sequence[Interaction], products: Mapping[str, Product]) ->
         if interaction.kind == "purchase":
             purchases[product.brand] += 1
             paid.setdefault(kind_of(product), []).append(product.price)
+
+    def kept(facet: str, counts: Counter[str]) -> dict[str, float]:
+        return {k: v for k, v in counts.most_common() if k and v > 0 and f"{facet}:{k}" not in forgotten}
+
     return Portrait(
-        kinds={k: v for k, v in kinds.most_common() if k and v > 0},
-        brands={k: v for k, v in brands.most_common() if k and v > 0},
-        colors={k: v for k, v in colors.most_common() if k and v > 0},
+        kinds=kept("kind", kinds),
+        brands=kept("brand", brands),
+        colors=kept("color", colors),
         brand_purchases=dict(purchases),
-        spent={k: Decimal(median(prices)) for k, prices in paid.items()},
+        spent={k: Decimal(median(prices)) for k, prices in paid.items() if f"price:{k}" not in forgotten},
         bought=frozenset(i.product for i in history if i.kind == "purchase"),
         disliked=frozenset(i.product for i in history if i.kind == "dislike"),
-        sequence=_sequence(history),
+        met=_met(history, products),
     )
 
 
 def portrait_of(products: ProductStore, shopper: str) -> Portrait:
-    """What the shop knows of the shopper from history."""
+    """What the shop knows of the shopper from history, and may use."""
     history = products.history(shopper, REMEMBERED)
-    return portrait(history, products.by_external_id(i.product for i in history))
+    return portrait(history, products.by_external_id(i.product for i in history), products.forgotten(shopper))
 
 
-def _sequence(history: Sequence[Interaction]) -> tuple[str, ...]:
+def _met(history: Sequence[Interaction], products: Mapping[str, Product]) -> tuple[Product, ...]:
     """A view, a click and a purchase of one product in a row are one meeting."""
-    met = [i.product for i in sorted(history, key=lambda i: i.time) if i.kind != "dislike"]
-    return tuple(product for product, before in zip(met, ["", *met], strict=False) if product != before)
+    met = [i.product for i in sorted(history, key=lambda i: i.time) if i.kind != "dislike" and i.product in products]
+    return tuple(products[one] for one, before in zip(met, ["", *met], strict=False) if one != before)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,7 @@ class DialogueState:
 
     `slots` and `exclude` are the limits now in force; `profile` lasts longer than a search.
     `shown` holds product ids in the order last shown, `seen` all ids shown in this search (what
-    "more" must not repeat). `mood` is a running estimate in [-1, 1], `turn_mood` that of the last message.
+    "more" must not repeat), `asked` the properties that it was asked about. `mood` is a running estimate in [-1, 1], `turn_mood` that of the last message.
     """
 
     language: Language = "en"
@@ -30,6 +31,7 @@ class DialogueState:
     items: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
     mood: float = 0.0
     turn_mood: float = 0.0
     not_understood: int = 0
@@ -66,21 +68,25 @@ class DialogueState:
 
 
 def fold(events: Iterable[Any]) -> DialogueState:
-    """The state after `events` (anything with `kind` and `payload`)."""
+    """The state after `events` (anything with `kind`, `payload` and `time`)."""
     state = DialogueState()
     for event in events:
         if event.kind == "message":
             state = replace(state, text=event.payload["text"])
         elif event.kind == "parsed":
-            state = update(state, ParsedTurn.model_validate(event.payload["frame"]))
+            state = update(state, ParsedTurn.model_validate(event.payload["frame"]), event.time)
+        elif event.kind == "fact":
+            state = replace(state, profile=_corrected(state.profile, event))
         elif event.kind == "answer":
             ids = tuple(pick["product"] for pick in event.payload.get("picks", ()))
             if ids:
                 state = replace(state, shown=ids, seen=(*state.seen, *ids))
+            if asked := event.payload.get("asks"):
+                state = replace(state, asked=(*state.asked, asked))
     return state
 
 
-def update(state: DialogueState, turn: ParsedTurn) -> DialogueState:
+def update(state: DialogueState, turn: ParsedTurn, time: datetime | None = None) -> DialogueState:
     """The state after one parsed message.
 
     A `find` of another category, and any `recommend`, start afresh and keep the profile. A `refine`
@@ -92,7 +98,7 @@ def update(state: DialogueState, turn: ParsedTurn) -> DialogueState:
         state,
         language=turn.language,
         intent=turn.intent,
-        profile=_profile(state, turn),
+        profile=_profile(state, turn, time),
         items=_resolve(turn.items, state.shown),
         mood=mood,
         turn_mood=turn.sentiment.score,
@@ -104,7 +110,7 @@ def update(state: DialogueState, turn: ParsedTurn) -> DialogueState:
     if not changes and turn.intent == "refine":
         return state  # more of the same
     if _starts_afresh(state, turn):
-        state = replace(state, slots={}, exclude={})
+        state = replace(state, slots={}, exclude={}, asked=())
     slots = {k: v for k, v in state.slots.items() if k not in turn.drop}
     exclude = {k: v for k, v in state.exclude.items() if k not in turn.drop}
     if set(turn.slots) & set(PRICE_SLOTS):
@@ -125,11 +131,18 @@ def update(state: DialogueState, turn: ParsedTurn) -> DialogueState:
     )
 
 
-def _profile(state: DialogueState, turn: ParsedTurn) -> dict[str, Fact]:
+def _profile(state: DialogueState, turn: ParsedTurn, time: datetime | None) -> dict[str, Fact]:
     """The facts after a turn. A name that is an active limit as well means the limit."""
     limits = {**state.slots, **state.exclude}
     kept = {k: v for k, v in state.profile.items() if k not in turn.drop or k in limits}
-    return {**kept, **{k: Fact(v, state.text) for k, v in turn.profile.items()}}
+    return {**kept, **{k: Fact(v, state.text, time) for k, v in turn.profile.items()}}
+
+
+def _corrected(profile: Mapping[str, Fact], event: Any) -> dict[str, Fact]:
+    """The facts after the shopper put one right, or took it back, by hand."""
+    name, value = event.payload["name"], event.payload["value"]
+    rest = {k: v for k, v in profile.items() if k != name}
+    return rest if value is None else {**rest, name: Fact(value, str(value), event.time)}
 
 
 def _starts_afresh(state: DialogueState, turn: ParsedTurn) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from catalog.schema import ConversationRow, EventRow, ShopperRow
 
-EventKind = Literal["message", "parsed", "answer", "feedback", "cart"]
+EventKind = Literal["message", "parsed", "answer", "feedback", "cart", "fact"]
 ATTEMPTS = 20  # at the next number, when several write to one conversation at once
 
 
@@ -40,6 +40,12 @@ class ConversationStore:
         with self._engine.begin() as connection:
             self._lock(connection, shopper)
             return connection.scalar(_latest(shopper)) or self._begin(connection, shopper)
+
+    def all(self) -> list[tuple[str, str]]:
+        """(conversation, shopper) of every conversation, oldest first."""
+        statement = select(ConversationRow.id, ConversationRow.shopper_id).order_by(ConversationRow.created)
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).tuples())
 
     def latest(self, shopper: str) -> str | None:
         """The shopper's latest conversation, if any."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -10,15 +11,17 @@ from assistant.explain import Explainer, about, to_pick
 from assistant.handoff import handoff_reason
 from assistant.phrases import money, phrase
 from assistant.profile import Portrait, portrait_of
+from assistant.question import next_question
 from assistant.ranking.ranker import Ranker
 from assistant.state import DialogueState, fold, update
-from assistant.store import ConversationStore, Event
+from assistant.store import ConversationStore, Event, EventKind
 from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
 from catalog.search import Search
 from catalog.store import ProductStore
 from catalog.types import Interaction, InteractionKind, Language, Product, Query, Relaxation
 
 CANDIDATES = 200
+ALIKE = 20  # products most like a shown one that "more like this" chooses from
 GOOD_MOOD = 0.3
 
 
@@ -83,7 +86,7 @@ class Assistant:
         shopper = self._conversations.shopper_of(conversation)
         reply = Reply(state.language)
         opening = _acknowledged(before, state)
-        for answer in self._respond(state, parsed, shopper, clock):
+        for answer in self._respond(conversation, state, parsed, shopper, clock):
             reply = replace(answer, text=f"{opening}{answer.text}")
             yield reply
         clock.mark("text")
@@ -91,15 +94,24 @@ class Assistant:
         self._conversations.append(conversation, "answer", to_payload(final, handoff_reason(state)))
         yield final
 
-    def interact(self, conversation: str, product: str, kind: InteractionKind) -> bool:
+    def interact(self, conversation: str, product: str, kind: InteractionKind, value: float = 1.0) -> bool:
         """Note what the shopper did with a product; False if there is no such product."""
-        shopper = self._conversations.shopper_of(conversation)
-        if not self._products.interact(Interaction(shopper, product, kind, datetime.now(UTC))):
+        if not self._note(conversation, product, kind, value):
             return False
-        self._conversations.append(
-            conversation, "cart" if kind == "cart" else "feedback", {"product": product, "kind": kind}
-        )
+        if kind in ("cart", "like", "dislike"):
+            event: EventKind = "cart" if kind == "cart" else "feedback"
+            self._conversations.append(conversation, event, {"product": product, "kind": kind})
         return True
+
+    def _note(self, conversation: str, product: str, kind: InteractionKind, value: float = 1.0) -> bool:
+        """Write an interaction down with where it happened: ranking learns what position does."""
+        shown = next(
+            (e.payload["picks"] for e in reversed(self._conversations.events(conversation)) if _shows(e, product)), ()
+        )
+        position = next((n for n, pick in enumerate(shown, start=1) if pick["product"] == product), 0)
+        shopper = self._conversations.shopper_of(conversation)
+        now = datetime.now(UTC)
+        return self._products.interact(Interaction(shopper, product, kind, now, value, conversation, position))
 
     def portrait(self, shopper: str) -> Portrait:
         """What the shop knows of the shopper from history."""
@@ -107,17 +119,19 @@ class Assistant:
 
     # -- what each intent gets -----------------------------------------------------------
 
-    def _respond(self, state: DialogueState, parsed: ParsedTurn, shopper: str, clock: Clock) -> Iterator[Reply]:
+    def _respond(
+        self, conversation: str, state: DialogueState, parsed: ParsedTurn, shopper: str, clock: Clock
+    ) -> Iterator[Reply]:
         if handoff_reason(state):
             yield self._person(state)
         elif state.intent in ("find", "refine", "recommend"):
             yield from self._find(state, shopper, clock)
         elif state.intent == "cart":
-            yield self._cart(state, shopper)
+            yield self._cart(conversation, state)
         elif state.intent in ("ask", "compare"):
             yield self._ask(state, parsed)
         elif state.intent == "feedback":
-            yield self._feedback(state, shopper)
+            yield self._feedback(conversation, state)
         else:
             yield self._small_talk(state)
 
@@ -137,6 +151,8 @@ class Assistant:
         if closest:
             query = _without_category(query)
             candidates = self._search.search(query)
+        if like:
+            candidates = self._ranker.alike(candidates, like)[:ALIKE]
         clock.mark("search")
         unwanted = {*state.seen, *taste.disliked, *state.items}
         unseen = [c for c in candidates if c.product.external_id not in unwanted]
@@ -156,19 +172,22 @@ class Assistant:
             if open_request
             else "found"
         )
-        yield from self._explained(state, ranked[: self._picks], opening, clock)
+        yield from self._explained(state, ranked, opening, clock)
 
     def _explained(
         self, state: DialogueState, ranked: Sequence[Recommendation], opening: str, clock: Clock
     ) -> Iterator[Reply]:
-        language = state.language
-        picks = tuple(to_pick(r, language) for r in ranked)
-        quick = (_quick("quick_cheaper", language, sort="price_asc"), _quick("quick_more", language),
+        """The first picks as cards, a sentence on each, and what would tell most among the others."""
+        language, chosen = state.language, ranked[: self._picks]
+        picks = tuple(to_pick(r, language) for r in chosen)
+        question = next_question(ranked[self._picks :], state)
+        quick = (*(question.offers if question else ()),
+                 _quick("quick_cheaper", language, sort="price_asc"), _quick("quick_more", language),
                  _quick("quick_rated", language, sort="rating"), *_similar(language, len(picks)))  # fmt: skip
-        reply = Reply(language, phrase(opening, language), picks, quick)
+        reply = Reply(language, phrase(opening, language), picks, quick, question.slot if question else "")
         clock.mark("first_card")
         yield reply
-        for piece in self._explainer.stream(state, ranked):
+        for piece in chain(self._explainer.stream(state, chosen), [question.text] if question else []):
             reply = replace(reply, text=f"{reply.text}\n{piece.rstrip()}")
             yield reply
 
@@ -224,20 +243,30 @@ class Assistant:
         )
         return [c.product for c in self._search.search(asked.query(1))]
 
-    def _cart(self, state: DialogueState, shopper: str) -> Reply:
+    def _cart(self, conversation: str, state: DialogueState) -> Reply:
         products = self._meant(state, state.shown if len(state.shown) == 1 else ())
         if not products:
             return Reply(state.language, phrase("which_one", state.language))
         for product in products:
-            self._products.interact(Interaction(shopper, product.external_id, "cart", datetime.now(UTC)))
-        names = ("、" if state.language == "zh" else ", ").join(p.text(state.language).title for p in products)
-        return Reply(state.language, phrase("in_cart", state.language, names=names))
+            self._note(conversation, product.external_id, "cart")
+        language = state.language
+        said = phrase("in_cart", language, names=_listed([p.text(language).title for p in products], language))
+        together = self._bought_with(products[-1], language)
+        opening = f"{said} {phrase('also_bought', language)}" if together else said
+        return Reply(language, opening, together)
 
-    def _feedback(self, state: DialogueState, shopper: str) -> Reply:
+    def _bought_with(self, product: Product, language: Language) -> tuple[Pick, ...]:
+        """What shoppers of a product took as well and can be had."""
+        ids = self._ranker.bought_with(product.external_id, 4 * self._picks)
+        found = self._products.by_external_id(ids)
+        there = [found[i] for i in ids if i in found and found[i].stock > 0]
+        return tuple(Pick(p, phrase("why_together", language)) for p in there[: self._picks])
+
+    def _feedback(self, conversation: str, state: DialogueState) -> Reply:
         good = state.turn_mood >= 0
         for product in self._meant(state, ()):
             kind: InteractionKind = "like" if good else "dislike"
-            self._products.interact(Interaction(shopper, product.external_id, kind, datetime.now(UTC)))
+            self._note(conversation, product.external_id, kind)
         return Reply(state.language, phrase("feedback_good" if good else "feedback_bad", state.language))
 
     def _small_talk(self, state: DialogueState) -> Reply:
@@ -312,6 +341,10 @@ def unanswered(events: Sequence[Event]) -> str | None:
     return None
 
 
+def _shows(event: Event, product: str) -> bool:
+    return event.kind == "answer" and any(pick["product"] == product for pick in event.payload["picks"])
+
+
 def to_payload(reply: Reply, handoff: str | None) -> dict[str, Any]:
     """An answer as the event log keeps it."""
     return {
@@ -320,6 +353,7 @@ def to_payload(reply: Reply, handoff: str | None) -> dict[str, Any]:
         "text": reply.text,
         "picks": [{"product": p.product.external_id, "why": p.why, "parts": p.parts} for p in reply.picks],
         "quick_replies": [{"text": q.text, "frame": dict(q.frame), "item": q.item} for q in reply.quick_replies],
+        "asks": reply.asks,
         "handoff": handoff,
         "timings": dict(reply.timings),
     }
@@ -336,6 +370,7 @@ def from_payload(payload: Mapping[str, Any], products: Mapping[str, Product]) ->
             if p["product"] in products
         ),
         tuple(QuickReply(q["text"], q["frame"], q.get("item", 0)) for q in payload["quick_replies"]),
+        payload.get("asks", ""),
         True,
         payload["timings"],
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
@@ -35,10 +36,11 @@ class Sentiment(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something lasting that the shopper said of themselves, with the message that it was said in."""
+    """Something lasting that the shopper said of themselves: the message that it was said in, and when."""
 
     value: Any
     said: str
+    time: datetime | None = None
 
 
 class ParsedTurn(BaseModel):
@@ -123,11 +125,15 @@ class QuickReply:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, whole or still growing (`done` is False). `timings` are in milliseconds."""
+    """An answer, whole or still growing (`done` is False). `timings` are in milliseconds.
+
+    `asks` is the property that the answer ends with a question about, if it does.
+    """
 
     language: Language
     text: str = ""
     picks: tuple[Pick, ...] = ()
     quick_replies: tuple[QuickReply, ...] = ()
+    asks: str = ""
     done: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -194,11 +194,22 @@ class InteractionRow(Base):
     kind: Mapped[str] = mapped_column(String(20))
     value: Mapped[float]
     time: Mapped[datetime] = mapped_column(Instant)
+    session: Mapped[str] = mapped_column(String(64), server_default="")
+    position: Mapped[int] = mapped_column(server_default="0")
     # Imported orders carry no id of their own line: the same purchase twice is one.
     __table_args__ = (
         UniqueConstraint("shopper_id", "product_id", "kind", "time"),
         Index(None, "product_id"),
     )
+
+
+class ForgottenRow(Base):
+    """What a shopper wants no use to be made of, such as `brand:Northfell`."""
+
+    __tablename__ = "forgotten"
+    shopper_id: Mapped[str] = mapped_column(ForeignKey("shoppers.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(300), primary_key=True)
+    time: Mapped[datetime] = mapped_column(Instant)
 
 
 class ConversationRow(Base):

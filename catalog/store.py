@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -31,6 +31,7 @@ from catalog.schema import (
     AttributeRow,
     CatalogVersionRow,
     FacetRow,
+    ForgottenRow,
     InteractionRow,
     ProductRow,
     ProductTextRow,
@@ -38,9 +39,13 @@ from catalog.schema import (
     ShopperRow,
     VariantRow,
 )
-from catalog.types import Attribute, Interaction, InteractionKind, Product, ProductText, Review, Variant
+from catalog.types import Attribute, Interaction, Product, ProductText, Review, Variant
 
 BATCH = 1_000
+_INTERACTION: Any = (
+    InteractionRow.shopper_id, ProductRow.external_id, InteractionRow.kind, InteractionRow.time, InteractionRow.value,
+    InteractionRow.session, InteractionRow.position,
+)  # fmt: skip
 _CHILDREN = (ProductTextRow, AttributeRow, VariantRow, FacetRow, ReviewRow)
 
 
@@ -250,6 +255,8 @@ class ProductStore:
                         "kind": i.kind,
                         "value": i.value,
                         "time": i.time,
+                        "session": i.session,
+                        "position": i.position,
                     }
                     for i in known
                 ],
@@ -265,29 +272,39 @@ class ProductStore:
         """What a shopper did, latest first."""
         with self.engine.connect() as connection:
             rows = connection.execute(
-                select(InteractionRow.kind, InteractionRow.value, InteractionRow.time, ProductRow.external_id)
+                select(*_INTERACTION)
                 .join(ProductRow)
                 .where(InteractionRow.shopper_id == shopper)
-                .order_by(InteractionRow.time.desc())
+                .order_by(InteractionRow.time.desc(), InteractionRow.id.desc())
                 .limit(limit)
-            ).all()
-        return [Interaction(shopper, r.external_id, r.kind, r.time, r.value) for r in rows]
+            )
+            return [Interaction(*row) for row in rows.tuples()]
 
     def histories(self) -> list[Interaction]:
         """What all shoppers did, earliest first."""
         with self.engine.connect() as connection:
             rows = connection.execute(
-                select(
-                    InteractionRow.shopper_id, ProductRow.external_id, InteractionRow.kind, InteractionRow.time,
-                    InteractionRow.value,
-                )
-                .join(ProductRow)
-                .order_by(InteractionRow.time, InteractionRow.id)
-            )  # fmt: skip
-            return [
-                Interaction(shopper, product, cast(InteractionKind, kind), time, value)
-                for shopper, product, kind, time, value in rows.tuples()
-            ]
+                select(*_INTERACTION).join(ProductRow).order_by(InteractionRow.time, InteractionRow.id)
+            )
+            return [Interaction(*row) for row in rows.tuples()]
+
+    def forgotten(self, shopper: str) -> frozenset[str]:
+        """What the shopper wants no use to be made of."""
+        with self.engine.connect() as connection:
+            return frozenset(connection.scalars(select(ForgottenRow.name).where(ForgottenRow.shopper_id == shopper)))
+
+    def forget(self, shopper: str, name: str) -> None:
+        """Make no more use of what `name` says of the shopper."""
+        now = datetime.now(UTC)
+        with self.engine.begin() as connection:
+            connection.execute(self._insert(ShopperRow).on_conflict_do_nothing(), {"id": shopper, "created": now})
+            row = {"shopper_id": shopper, "name": name, "time": now}
+            connection.execute(self._insert(ForgottenRow).on_conflict_do_nothing(), row)
+
+    def forget_history(self, shopper: str) -> int:
+        """Delete all that the shopper did; how much it was."""
+        with self.engine.begin() as connection:
+            return connection.execute(delete(InteractionRow).where(InteractionRow.shopper_id == shopper)).rowcount
 
     def by_external_id(self, external_ids: Iterable[str]) -> dict[str, Product]:
         """Products by the shop's own ids; unknown ids are left out."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 Language = Literal["en", "zh"]
-InteractionKind = Literal["view", "click", "cart", "purchase", "rating", "like", "dislike"]
+InteractionKind = Literal["view", "click", "dwell", "cart", "purchase", "rating", "like", "dislike"]
 
 # Facets are the properties that a filter can ask for. Each product has any number of
 # (facet, canonical value) pairs; see `catalog.facets`.
@@ -90,13 +90,19 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """What a shopper did with a product. `value` is a rating (1 to 5) or a quantity."""
+    """What a shopper did with a product. `value` is a rating (1 to 5), the seconds of a dwell, or a quantity.
+
+    `session` is the conversation in which it happened, if it was one, and `position` the place, from 1, at
+    which the product was shown there; 0 if it was not.
+    """
 
     shopper: str
     product: str
     kind: InteractionKind
     time: datetime
     value: float = 1.0
+    session: str = ""
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,11 @@ def quick_replies(offers: Sequence[QuickReply]) -> str:
     return f'<div class="dg-quicks">{"".join(_say(o, "dg-quick") for o in offers if not o.item)}</div>'
 
 
+def known_panel(language: Language) -> str:
+    """Where the shopper reads what is known of them; the page's script fills it when it is opened."""
+    return f'<details class="dg-known"><summary>{escape(phrase("known_title", language))}</summary><div></div></details>'
+
+
 def _say(offer: QuickReply, style: str) -> str:
     return f'<button type="button" class="{style}" data-dg-say="{escape(offer.text)}">{escape(offer.text)}</button>'
 

@@ -1,7 +1,15 @@
 // Clicks on cards and quick replies go to the API; the page then follows the conversation.
 (() => {
+  const LONG_LOOK = 3; // seconds over a card from which on a look is noted
   const post = (path, body) =>
     fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const element = (tag, text, attributes = {}) => {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  };
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-dg-kind], [data-dg-say]");
     if (!button) return;
@@ -13,5 +21,57 @@
     sent.then((response) => {
       if (response.ok && dgKind) button.setAttribute("aria-pressed", "true");
     }).finally(() => { button.disabled = false; });
+  });
+
+  // How long the pointer rests on a card.
+  let looked = null;
+  document.addEventListener("mouseover", (event) => {
+    const card = event.target.closest?.(".dg-card") ?? null;
+    if (card === looked?.card) return;
+    const seconds = looked ? (performance.now() - looked.since) / 1000 : 0;
+    if (seconds >= LONG_LOOK)
+      post("/api/interactions", { product: looked.card.dataset.product, kind: "dwell", seconds: Math.min(seconds, 600) });
+    looked = card && { card, since: performance.now() };
+  });
+
+  // What is known of the shopper, read when it is opened.
+  const line = (known, labels) => {
+    const item = element("li", "");
+    const date = known.time ? ` · ${new Date(known.time).toLocaleDateString()}` : "";
+    const told = item.appendChild(element("span", known.text));
+    told.appendChild(element("small", ` ${known.because}${date}`));
+    if (known.value) {
+      const fact = known.name.split(":")[1];
+      item.append(element("button", labels.correct, { type: "button", "data-dg-correct": fact, "data-dg-value": known.value, "aria-label": `${labels.correct}: ${known.text}` }));
+    }
+    item.append(element("button", labels.forget, { type: "button", "data-dg-forget": known.name, "aria-label": `${labels.forget}: ${known.text}` }));
+    return item;
+  };
+  const fill = async (panel) => {
+    const body = panel.querySelector("div");
+    const { groups, labels } = await (await fetch("/api/profile")).json();
+    body.replaceChildren();
+    for (const { heading, known } of groups) {
+      const list = element("ul", "");
+      list.append(...known.map((one) => line(one, labels)));
+      body.append(element("h3", heading), list);
+    }
+    body.append(groups.length
+      ? element("button", labels.forget_all, { type: "button", "data-dg-forget": "everything" })
+      : element("p", labels.nothing));
+  };
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.(".dg-known") && event.target.open) fill(event.target);
+  }, true);
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest(".dg-known button");
+    if (!button) return;
+    const { dgForget, dgCorrect, dgValue } = button.dataset;
+    if (dgForget) await post("/api/profile/forget", { name: dgForget });
+    else {
+      const value = prompt(button.getAttribute("aria-label"), dgValue);
+      if (value) await post("/api/profile/correct", { fact: dgCorrect, value });
+    }
+    fill(button.closest(".dg-known"));
   });
 })();

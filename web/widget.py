@@ -15,14 +15,14 @@ from assistant.turn import from_payload
 from assistant.types import Reply
 from catalog.types import Language
 from web.api import MAX_MESSAGE
-from web.cards import cards, quick_replies
+from web.cards import cards, known_panel, quick_replies
 from web.identity import COOKIE, Identity
+from web.language import LANGUAGE_COOKIE, page_language
 from web.live import Live
 
 TICK = 0.2  # seconds between looks; streamed text is shown at most this often
 POLL = 2.0  # seconds between looks at the database, for what other processes wrote
 HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
-LANGUAGE_COOKIE = "daogou_lang"
 _TEXTS = {
     "en": {"placeholder": "What are you looking for?", "send": "Send", "chat": "Conversation", "message": "Message",
            "language": "Language"},
@@ -91,6 +91,7 @@ def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
             gr.update(placeholder=words["placeholder"], label=words["message"]),
             gr.update(value=words["send"]),
             gr.update(label=words["chat"]),
+            known_panel(language),
         ]
 
     with gr.Blocks(title=parts.settings.shop_name, analytics_enabled=False) as blocks:
@@ -115,10 +116,11 @@ def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
                 max_length=MAX_MESSAGE,
             )  # fmt: skip
             button = gr.Button("发送", variant="primary", scale=1, elem_id="dg-send")
+        known = gr.HTML(known_panel("zh"))
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         for trigger in (box.submit, button.click):
             trigger(send, box, box, queue=False, **private)
-        labels = [box, button, chat]
+        labels = [box, button, chat, known]
         remember = f"(language) => {{ document.cookie = `{LANGUAGE_COOKIE}=${{language}}; path=/; SameSite=Lax; max-age=31536000`; return language; }}"
         language.input(relabel, language, labels, js=remember, queue=False, **private)
         blocks.load(greet, None, [language, *labels], queue=False, **private)
@@ -127,14 +129,6 @@ def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
     blocks.max_threads = 400
     page: gr.Blocks = blocks
     return page
-
-
-def page_language(cookie: str | None, accepted: str) -> Language:
-    """The language chosen before, else Chinese if the browser names it before English."""
-    if cookie in ("en", "zh"):
-        return "zh" if cookie == "zh" else "en"
-    chinese, english = accepted.lower().find("zh"), accepted.lower().find("en")
-    return "zh" if chinese >= 0 and (english < 0 or chinese < english) else "en"
 
 
 def render(parts: Parts, events: list[Event], growing: Reply | None) -> list[dict[str, Any]]:

@@ -150,12 +150,10 @@ def _fit_blend(models: Mapping[str, Score], split: Split, shoppers: Ints) -> Ble
                 rows.append(_features(scores[at], pool))
                 gains.append(right)
                 sizes.append(len(pool))
+    lists = Lists(np.concatenate(rows), np.concatenate(gains).astype(np.float32), sizes)
     cut = len(sizes) * 4 // 5
-    parts = [
-        Lists(np.concatenate(rows[part]), np.concatenate(gains[part]).astype(np.float32), sizes[part])
-        for part in (slice(0, cut), slice(cut, None))
-    ]
-    return Blend.fit([*models, *(f"place by {name}" for name in models)], *parts)
+    names = [*models, *(f"place by {name}" for name in models)]
+    return Blend.fit(names, lists.part(0, cut), lists.part(cut, len(sizes)))
 
 
 def _blended(models: Mapping[str, Score], blend: Blend, shoppers: Ints, histories: Sequence[Ints]) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from assistant.profile import WEIGHTS
+from assistant.profile import weight_of
 from catalog.types import Interaction
 
 Ints = npt.NDArray[np.int64]
@@ -41,7 +41,7 @@ class Behaviour:
                 shoppers.setdefault(i.shopper, len(shoppers)),
                 places.setdefault(i.product, len(places)),
                 i.time.timestamp(),
-                WEIGHTS[i.kind],
+                weight_of(i),
             )
             for i in interactions
         ]
@@ -95,10 +95,6 @@ class Behaviour:
         """Each shopper's interactions but for the last `count`."""
         left = self._starts[self.shopper + 1] - np.arange(len(self))
         return self._where(left > count)
-
-    def until(self, time: float) -> "Behaviour":
-        """What happened before `time`."""
-        return self._where(self.time < time)
 
     def _where(self, kept: npt.NDArray[np.bool_]) -> "Behaviour":
         return replace(

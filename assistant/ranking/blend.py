@@ -84,12 +84,32 @@ class Combined:
 class Lists:
     """Candidate lists to learn from, one after the other.
 
-    `rows` (N, F) are features, `gains` (N,) say how right a candidate is, `sizes` how long each list is.
+    `rows` (N, F) are features, `gains` (N,) say how right a candidate is, `sizes` how long each list is,
+    `weights` (lists,) how much each counts, all alike if there are none.
     """
 
     rows: Floats
     gains: Floats
     sizes: Sequence[int]
+    weights: Sequence[float] = ()
+
+    def part(self, start: int, end: int) -> "Lists":
+        """The lists from `start` to before `end`."""
+        at = np.concatenate([[0], np.cumsum(self.sizes)]).astype(int)
+        rows = slice(at[start], at[end])
+        return Lists(self.rows[rows], self.gains[rows], self.sizes[start:end], self.weights[start:end])
+
+    def __add__(self, other: "Lists") -> "Lists":
+        weights = (self._weights() + other._weights()) if self.weights or other.weights else ()
+        return Lists(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.gains, other.gains]),
+            [*self.sizes, *other.sizes],
+            weights,
+        )
+
+    def _weights(self) -> list[float]:
+        return list(self.weights) or [1.0] * len(self.sizes)
 
 
 @dataclass(frozen=True)
@@ -108,7 +128,10 @@ class Blend:
         import lightgbm
 
         def data(lists: Lists) -> Any:
-            return lightgbm.Dataset(lists.rows, lists.gains, group=list(lists.sizes), feature_name=list(names))
+            weights = np.repeat(lists.weights, lists.sizes) if lists.weights else None
+            return lightgbm.Dataset(
+                lists.rows, lists.gains, weight=weights, group=list(lists.sizes), feature_name=list(names)
+            )
 
         stop = lightgbm.early_stopping(STOP_AFTER, verbose=False)
         booster = lightgbm.train(PARAMETERS, data(train), ROUNDS, valid_sets=[data(valid)], callbacks=[stop])

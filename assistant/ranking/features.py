@@ -1,7 +1,7 @@
 """The features that a pick is scored by, the same ones for training and for serving."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -37,12 +37,14 @@ _COLUMN = {name: at for at, name in enumerate(NAMES)}
 class Context:
     """What a list of candidates is scored against.
 
-    `models` maps a name of `MODELS` to one score for each candidate (N,), standardised over the list.
+    `models` maps a name of `MODELS` to one score for each candidate (N,), standardised over the list;
+    `because` names the product of the shopper's history that speaks most for a candidate.
     """
 
     state: DialogueState = field(default_factory=DialogueState)
     portrait: Portrait = field(default_factory=Portrait)
     models: Mapping[str, Floats] = field(default_factory=dict)
+    because: Callable[[str], str | None] = lambda product: None
 
 
 def features(candidates: Sequence[Candidate], context: Context) -> Floats:
@@ -62,12 +64,15 @@ def evidence(product: Product, context: Context) -> dict[str, tuple[str, ...]]:
     portrait, named = context.portrait, _reference_price(product, context)
     met = tuple(w for _, w, holds in _wishes(product, context.state) if holds)
     bought = portrait.brand_purchases.get(product.brand, 0)
+    reason = context.because(product.external_id)
+    before = next((p for p in portrait.met if p.external_id == reason), None)
     found = {
         "wishes": met,
         "rating": (f"{product.rating:.1f}", str(product.review_count)) if product.review_count else (),
         "price": (f"{named:f}",) if named else (),
         "brand": (product.brand, str(bought)) if bought and product.brand in portrait.brands else (),
         "color": tuple(c for c in product.values("color") if c in portrait.colors),
+        "history": (before.text(context.state.language).title,) if before else (),
         "kind": (kind_of(product),) if kind_of(product) in portrait.kinds else (),
     }
     return {reason: words for reason, words in found.items() if words}

@@ -64,6 +64,17 @@ class Ranker:
         place = next(n for n, at in enumerate(order) if candidates[at].product.external_id == product)
         return place + 1, self._explained(candidates, order[place : place + 1], rows, context)[0]
 
+    def alike(self, candidates: Sequence[Candidate], product: Product) -> list[Candidate]:
+        """Candidates by their likeness to a product; as they are where no models know it."""
+        if self._recommenders is None:
+            return list(candidates)
+        near = self._recommenders.likeness(product.external_id, [c.product.external_id for c in candidates])
+        return [candidates[at] for at in np.argsort(-near, kind="stable")]
+
+    def bought_with(self, product: str, k: int) -> list[str]:
+        """Ids of what shoppers of a product took as well, at most `k`."""
+        return self._recommenders.bought_with(product, k) if self._recommenders else []
+
     def _ordered(
         self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait
     ) -> tuple[Context, Floats, Floats, Any]:
@@ -90,7 +101,8 @@ class Ranker:
         if self._recommenders is None:
             return Context(state, portrait)
         ids = [c.product.external_id for c in candidates]
-        return Context(state, portrait, self._recommenders.scores(portrait.sequence, ids))
+        models, history = self._recommenders, portrait.sequence
+        return Context(state, portrait, models.scores(history, ids), lambda product: models.because(history, product))
 
 
 def _recommendation(product: Product, parts: Floats, context: Context) -> Recommendation:

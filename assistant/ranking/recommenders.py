@@ -67,24 +67,39 @@ class Recommenders:
                 found["sequence"] = self.sequence.score([met])[0]
         return {name: _standard(scores, places, known) for name, scores in found.items()}
 
-    def like(self, product: str, k: int) -> list[str]:
-        """The `k` products most like one: by content and by who bought both, half and half."""
+    def likeness(self, product: str, candidates: Sequence[str]) -> Floats:
+        """How like one product the candidates are (N,): by content and by who bought both, half and half."""
+        found = np.zeros(len(candidates), dtype=np.float32)
         at = self.places.get(product)
         if at is None:
-            return []
-        alike = self.content.vectors @ self.content.vectors[at]
-        together = self.neighbours.score([np.array([at])])[0]
-        total = alike + together / max(float(together.max()), 1e-9)
-        total[at] = -np.inf
-        return [self.products[p] for p in np.argsort(-total)[:k]]
+            return found
+        together = self._together(at)
+        share = together / max(float(together.max()), 1e-9)
+        for row, candidate in enumerate(candidates):
+            if (other := self.places.get(candidate)) is not None:
+                found[row] = self.content.vectors[other] @ self.content.vectors[at] + share[other]
+        return found
 
     def bought_with(self, product: str, k: int) -> list[str]:
         """What those who met a product met as well, at most `k`."""
         at = self.places.get(product)
         if at is None:
             return []
-        together = self.neighbours.score([np.array([at])])[0]
+        together = self._together(at)
         return [self.products[p] for p in np.argsort(-together)[:k] if together[p] > 0]
+
+    def because(self, history: Sequence[str], product: str) -> str | None:
+        """The product of a history that speaks most for another one, if any does."""
+        at = self.places.get(product)
+        met = [p for p in dict.fromkeys(history) if p in self.places and p != product]
+        if at is None or not met:
+            return None
+        own = self._together(at)[[self.places[p] for p in met]]
+        return met[int(own.argmax())] if own.max() > 0 else None
+
+    def _together(self, at: int) -> Floats:
+        """Likeness (P,) of all products to one, by who met both."""
+        return np.asarray(self.neighbours.likeness[[at]].toarray()[0])
 
 
 def extended(known: Recommenders, vectors: Mapping[str, Floats]) -> Recommenders:

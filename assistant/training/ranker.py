@@ -77,13 +77,19 @@ def load_data(store: ProductStore, embedding_model: str) -> Data:
     return Data(store.histories(), products, np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32))
 
 
-def train_ranker(data: Data, search: Search, out: Path, recipe: RankerRecipe, report: Report) -> dict[str, Any]:
-    """Train, validate and write a ranker to `out`. Raises `RankerError` where there are too few purchases."""
+def train_ranker(
+    data: Data, search: Search, out: Path, recipe: RankerRecipe, report: Report, feedback: Sequence[Request] = ()
+) -> dict[str, Any]:
+    """Train, validate and write a ranker to `out`; what was learned in chats counts as purchases do.
+
+    Raises `RankerError` where there are too few purchases.
+    """
     cut = cut_time(data.history, recipe.cut)
     report("models of what happened before the cut")
     early, curve = fit_models(data, data.before(cut), recipe, report)
-    requests = requests_after(cut, data, recipe)
-    report(f"features of {len(requests)} requests")
+    told = [r for r in feedback if r.time >= cut]
+    requests = sorted([*requests_after(cut, data, recipe), *told], key=lambda r: r.time)
+    report(f"features of {len(requests)} requests, {len(told)} of them from chats")
     lists = collect(requests, data, lambda request, taste: search.search(request.query), early)
     blend, score = fit_blend(lists, recipe)
     report("models of everything")
@@ -93,6 +99,7 @@ def train_ranker(data: Data, search: Search, out: Path, recipe: RankerRecipe, re
         "recipe": asdict(recipe),
         "interactions": len(data.history),
         "lists": len(lists.sizes),
+        "feedback": len(told),
         "validation nDCG@10": score,
         "curve": curve,
     }
@@ -142,18 +149,25 @@ def requests_after(cut: datetime, data: Data, recipe: RankerRecipe) -> list[Requ
 
 def collect(requests: Sequence[Request], data: Data, candidates_of: CandidatesOf, models: Recommenders) -> Lists:
     """A list of candidates for each request whose target is among them."""
-    rows, gains, sizes = [], [], []
+    rows, gains, sizes, weights = [], [], [], []
     for request in requests:
         taste = taste_of(request, data)
-        candidates = candidates_of(request, taste)
-        right = np.array([c.product.external_id == request.target for c in candidates])
-        if right.any() and len(candidates) > 1:
+        candidates = [
+            c for c in candidates_of(request, taste) if not request.shown or c.product.external_id in request.shown
+        ]
+        right = np.array([_is_right(c.product.external_id, request) for c in candidates])
+        if right.any() and not right.all():
             rows.append(features(candidates, context_of(request, taste, models, candidates)))
             gains.append(right.astype(np.float32))
             sizes.append(len(candidates))
+            weights.append(request.weight)
     if len(sizes) < FEWEST:
         raise RankerError(f"what was bought is found for {len(sizes)} requests only; {FEWEST} are needed")
-    return Lists(np.concatenate(rows), np.concatenate(gains), sizes)
+    return Lists(np.concatenate(rows), np.concatenate(gains), sizes, weights)
+
+
+def _is_right(product: str, request: Request) -> bool:
+    return product not in request.disliked if request.shown else product == request.target
 
 
 def taste_of(request: Request, data: Data) -> Portrait:
@@ -171,9 +185,7 @@ def context_of(request: Request, taste: Portrait, models: Recommenders, candidat
 def fit_blend(lists: Lists, recipe: RankerRecipe, names: Sequence[str] = NAMES) -> tuple[Blend, float]:
     """Trees learned from the earlier lists, and their nDCG@10 on the later ones."""
     cut = int(len(lists.sizes) * (1 - recipe.validation))
-    at = sum(lists.sizes[:cut])
-    train = Lists(lists.rows[:at], lists.gains[:at], lists.sizes[:cut])
-    valid = Lists(lists.rows[at:], lists.gains[at:], lists.sizes[cut:])
+    train, valid = lists.part(0, cut), lists.part(cut, len(lists.sizes))
     blend = Blend.fit(names, train, valid)
     return blend, round(mean_ndcg(blend.score(valid.rows), valid), 4)
 

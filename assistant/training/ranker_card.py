@@ -39,6 +39,7 @@ def _card(name: str, facts: Mapping[str, Any]) -> str:
         "trained": facts["trained"],
         "interactions": facts["interactions"],
         "lists of candidates": facts["lists"],
+        "of these, from chats": facts["feedback"],
         "validation nDCG@10": facts["validation nDCG@10"],
         **recipe,
         **{f"sequence: {k}": v for k, v in facts["recipe"]["sequence"].items()},

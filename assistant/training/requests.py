@@ -20,13 +20,20 @@ _DETAILS = ("color", "feature", "material")
 
 @dataclass(frozen=True)
 class Request:
-    """What `shopper` asked for at `time`, when the visit began in which they bought `target`."""
+    """What `shopper` asked for at `time`, when the visit began in which they bought `target`.
+
+    `weight` is how much it counts in learning. With `shown`, only those products are compared, and `disliked`
+    are the wrong ones.
+    """
 
     shopper: str
     time: datetime
     query: Query
     state: DialogueState
     target: str
+    weight: float = 1.0
+    shown: frozenset[str] = frozenset()
+    disliked: frozenset[str] = frozenset()
 
 
 def write_requests(

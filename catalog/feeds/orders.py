@@ -14,6 +14,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "date", "created_at", "invoicedate", "时间"),
     "kind": ("kind", "event", "event_type", "类型"),
     "quantity": ("quantity", "count", "value", "数量"),
+    "session": ("session", "session_id", "visit", "order_id", "会话"),
+    "position": ("position", "rank", "位置"),
 }
 KINDS = get_args(InteractionKind)
 
@@ -46,7 +48,8 @@ def _interaction(row: Mapping[str, str], names: Mapping[str, str]) -> Interactio
         raise BadValue(names.get("kind", "kind"), f"{kind!r} is not one of {', '.join(KINDS)}")
     shopper = required("shopper").removesuffix(".0")  # spreadsheets make numbers of ids
     assert time is not None
-    return Interaction(shopper, required("product"), kind, time, _value(row, names))
+    session = clean(row.get(names.get("session", ""), ""))[:64]
+    return Interaction(shopper, required("product"), kind, time, _value(row, names), session, _position(row, names))
 
 
 def _value(row: Mapping[str, str], names: Mapping[str, str]) -> float:
@@ -60,3 +63,12 @@ def _value(row: Mapping[str, str], names: Mapping[str, str]) -> float:
     if not 0 < number < 1e9:
         raise BadValue(names["quantity"], f"{text} is not positive: a return or a cancellation")
     return number
+
+
+def _position(row: Mapping[str, str], names: Mapping[str, str]) -> int:
+    text = clean(row.get(names.get("position", ""), ""))
+    if not text:
+        return 0
+    if not text.isdecimal():
+        raise BadValue(names["position"], f"{text!r} is not a place, counted from 1")
+    return int(text)

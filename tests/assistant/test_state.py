@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ def after(*turns: ParsedTurn) -> DialogueState:
     return state
 
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SHOES = turn("find", slots={"category": "running shoes", "color": ("red",), "price_max": 500})
 
 
@@ -93,13 +95,28 @@ def test_mood_runs() -> None:
     assert 0 > after(angry).mood > after(angry, angry).mood > -1
 
 
+def happened(event: str, /, **payload: Any) -> SimpleNamespace:
+    return SimpleNamespace(kind=event, payload=payload, time=NOW)
+
+
+def test_facts_have_a_date_and_can_be_put_right_by_hand() -> None:
+    told = [
+        happened("message", text="I'm 183 cm"),
+        happened("parsed", frame=turn("refine", profile={"height_cm": 183}).frame()),
+    ]
+    assert fold(told).profile == {"height_cm": Fact(183, "I'm 183 cm", NOW)}
+    right = [*told, happened("fact", name="height_cm", value=185)]
+    assert fold(right).profile["height_cm"].value == 185
+    assert fold([*right, happened("fact", name="height_cm", value=None)]).profile == {}
+
+
 def test_the_state_is_a_fold_over_events() -> None:
     events = [
-        SimpleNamespace(kind="message", payload={"text": "red shoes"}),
-        SimpleNamespace(kind="parsed", payload={"frame": SHOES.frame()}),
-        SimpleNamespace(kind="answer", payload={"picks": [{"product": "a"}, {"product": "b"}]}),
-        SimpleNamespace(kind="answer", payload={"picks": [{"product": "c"}]}),
-        SimpleNamespace(kind="cart", payload={"product": "a", "kind": "cart"}),
+        happened("message", text="red shoes"),
+        happened("parsed", frame=SHOES.frame()),
+        happened("answer", picks=[{"product": "a"}, {"product": "b"}]),
+        happened("answer", picks=[{"product": "c"}]),
+        happened("cart", product="a", kind="cart"),
     ]
     state = fold(events)
     assert (state.text, state.shown, state.seen) == ("red shoes", ("c",), ("a", "b", "c"))

@@ -42,7 +42,6 @@ def test_several_things_done_with_a_product_in_a_row_are_one_meeting() -> None:
 def test_the_last_ones_are_held_out() -> None:
     assert of(BEHAVIOUR.without_last(1)) == {"ann": ["hat", "hat"], "bob": ["cup"]}
     assert of(BEHAVIOUR.without_last(9)) == {"ann": [], "bob": []}
-    assert of(BEHAVIOUR.until((NOW + timedelta(days=3)).timestamp())) == {"ann": ["hat", "hat"], "bob": []}
 
 
 def test_weights_are_summed() -> None:

@@ -49,10 +49,20 @@ def test_without_a_history_there_is_popularity_alone(models: Recommenders) -> No
 
 
 def test_similar_products_and_what_is_bought_with_them(models: Recommenders) -> None:
-    for found in (models.like("p0", 5), models.bought_with("p0", 5)):
-        assert len(found) == 5
-        assert all(int(p[1:]) % 2 == 0 and p != "p0" for p in found)
-    assert models.like("unheard of", 5) == models.bought_with("unheard of", 5) == []
+    near = dict(zip(models.products, models.likeness("p0", models.products), strict=True))
+    assert min(near[p] for p in EVEN) > max(near[p] for p in ("p1", "p3", "p5"))
+    together = models.bought_with("p0", 5)
+    assert len(together) == 5
+    assert all(int(p[1:]) % 2 == 0 and p != "p0" for p in together)
+    assert models.bought_with("unheard of", 5) == []
+    assert not models.likeness("unheard of", ["p0"]).any()
+
+
+def test_what_speaks_most_for_a_product_is_one_that_was_met_with_it(models: Recommenders) -> None:
+    assert models.because(["p1", "p2"], "p0") == "p2"
+    assert models.because(["p1"], "p0") is None
+    assert models.because(["p0"], "p0") is None
+    assert models.because(["p2"], "unheard of") is None
 
 
 def test_what_is_written_is_read(models: Recommenders, blend: Blend, tmp_path: Path) -> None:
@@ -79,7 +89,7 @@ def test_a_new_product_has_its_content_alone(models: Recommenders) -> None:
     scores = more.scores(EVEN, ["new", "other"])
     assert scores["content"][0] > scores["content"][1]
     assert scores["neighbours"].tolist() == [0, 0]
-    assert more.like("new", 1) == ["p0"]
+    assert more.likeness("new", ["p0", "p1"]).argmax() == 0
     assert extended(models, {"p0": vectors()[0]}) is models
 
 

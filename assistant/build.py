@@ -95,17 +95,17 @@ def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
         return Ranker(diversity=settings.diversity)
     from assistant.ranking.recommenders import extended, load
 
+    vectors = product_vectors(store, settings.embedding_model)
     try:
         recommenders, blend = load(folder)
+        if not settings.ranker and not set(recommenders.products) & set(vectors):
+            return Ranker(diversity=settings.diversity)  # the sample shop's, in another shop
+        return Ranker(Combined((blend, Weighted(TAUGHT))), extended(recommenders, vectors), settings.diversity)
     except RankerError as error:
         if settings.ranker:
             raise
         log.warning("ranking by hand-set weights: %s", error)
         return Ranker(diversity=settings.diversity)
-    vectors = product_vectors(store, settings.embedding_model)
-    if not settings.ranker and not set(recommenders.products) & set(vectors):
-        return Ranker(diversity=settings.diversity)  # the sample shop's, in another shop
-    return Ranker(Combined((blend, Weighted(TAUGHT))), extended(recommenders, vectors), settings.diversity)
 
 
 def ranker_path(settings: Settings) -> Path | None:

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Daogou 导购: a shopping assistant that listens, searches and explains.", no_args_is_help=True)
 catalog_app = typer.Typer(help="Products in and out.", no_args_is_help=True)
 history_app = typer.Typer(help="What shoppers did before.", no_args_is_help=True)
+profile_app = typer.Typer(help="What is known of a shopper.", no_args_is_help=True)
 for name, group in (
-    ("catalog", catalog_app), ("history", history_app), ("models", models_app), ("train", train_app),
-    ("evaluate", evaluate_app), ("bench", bench_app),
+    ("catalog", catalog_app), ("history", history_app), ("profile", profile_app), ("models", models_app),
+    ("train", train_app), ("evaluate", evaluate_app), ("bench", bench_app),
 ):  # fmt: skip
     app.add_typer(group, name=name)
 for name, group, command in (
     ("ranker", train_app, cli_ranking.train_ranker), ("ranking", evaluate_app, cli_ranking.evaluate_ranking),
     ("requests", evaluate_app, cli_ranking.evaluate_requests), ("ranking", bench_app, cli_ranking.bench_ranking),
+    ("feedback", evaluate_app, cli_ranking.evaluate_feedback), ("questions", evaluate_app, cli_ranking.evaluate_questions),
+    ("show", profile_app, cli_ranking.profile_show), ("forget", profile_app, cli_ranking.profile_forget),
+    ("check", history_app, cli_ranking.history_check),
 ):  # fmt: skip
     group.command(name)(command)
 app.command()(cli_ranking.explain)

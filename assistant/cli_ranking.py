@@ -11,9 +11,11 @@ import typer
 from assistant.console import Columns, Json, note, pairs, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
+    from assistant.memory import Memory
     from assistant.settings import Settings
     from assistant.training.ranker import Data
     from catalog.search import Search
+    from catalog.types import Language
 
 Orders = Annotated[Path | None, typer.Option(help="Order lines with item texts and prices; the shop's own by default.")]
 
@@ -24,16 +26,24 @@ def train_ranker(
     ] = None,
     epochs: Annotated[int, typer.Option(help="Most passes of the sequence model.")] = 60,
     most_lists: Annotated[int, typer.Option(help="Most purchases that the trees learn from.")] = 6_000,
+    from_feedback: Annotated[
+        bool,
+        typer.Option("--from-feedback", help="Learn from chats too: likes weigh by how seldom their place is seen."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of requests, order and weights.")] = 7,
     as_json: Json = False,
 ) -> None:
     """Learn from what was bought here how to rank for each shopper.
 
-    Example: daogou train ranker
+    Training that was cut off is gone on with. TensorBoard's logs lie in the folder's `run`.
+
+    Example: daogou train ranker --from-feedback
     """
     from dataclasses import replace
 
     from assistant.build import open_search, open_store
+    from assistant.store import ConversationStore
+    from assistant.training.feedback import feedback_requests
     from assistant.training.ranker import RankerRecipe, load_data
     from assistant.training.ranker import train_ranker as train
 
@@ -43,7 +53,8 @@ def train_ranker(
     store = open_store(settings)
     folder = destination or settings.data_dir / "ranker"
     data = load_data(store, settings.embedding_model)
-    facts = train(data, open_search(settings, store), folder, recipe, note)
+    told = feedback_requests(ConversationStore(store.engine), data.history) if from_feedback else []
+    facts = train(data, open_search(settings, store), folder, recipe, note, told)
     shown = {k: v for k, v in facts.items() if k not in ("recipe", "curve")}
     print_rows([{**shown, "folder": str(folder)}], as_json)
 
@@ -83,6 +94,92 @@ def evaluate_requests(
     with _shop(settings_of(), interactions, pairs(columns)) as (data, search):
         recipe = RankerRecipe() if interactions is None else RankerRecipe(styles=("words",))
         print_rows(run(data, search, recipe, most, note), as_json)
+
+
+def evaluate_feedback(
+    most: Annotated[int, typer.Option(help="Most shoppers that are asked.")] = 300,
+    picture: Annotated[Path | None, typer.Option(help="Where the curve is drawn.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What likes in chats teach the trees: likes alike beside likes weighed by their place.
+
+    Example: daogou evaluate feedback --picture curve.png
+    """
+    from assistant.evaluation.feedback import draw, run
+    from assistant.training.ranker import RankerRecipe
+
+    with _shop(settings_of(), None, {}) as (data, search):
+        rows = run(data, search, RankerRecipe(), most, note)
+    if picture is not None:
+        draw(rows, picture)
+    print_rows(rows, as_json)
+
+
+def evaluate_questions(
+    shoppers: Annotated[int, typer.Option(help="How many simulated shoppers.")] = 200, as_json: Json = False
+) -> None:
+    """Answers needed to find a product: without questions, in a fixed order, and with the most telling question.
+
+    Example: daogou evaluate questions
+    """
+    from assistant.build import open_ranker, open_search, open_store
+    from assistant.evaluation.questions import run
+
+    settings = settings_of()
+    store = open_store(settings)
+    rows = run(list(store.all()), open_search(settings, store), open_ranker(settings, store), shoppers, note)
+    print_rows(rows, as_json)
+
+
+def profile_show(
+    shopper: Annotated[str, typer.Argument(help="Whose.")],
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    as_json: Json = False,
+) -> None:
+    """What is known of a shopper: said, done and inferred, each with its source and date.
+
+    Example: daogou profile show shopper-007
+    """
+    chosen: Language = "zh" if language == "zh" else "en"
+    rows = [
+        {"source": k.source, "name": k.name, "known": k.text, "because": k.because,
+         "date": k.time.date().isoformat() if k.time else ""}
+        for k in _memory().known(shopper, chosen)
+    ]  # fmt: skip
+    print_rows(rows, as_json)
+
+
+def profile_forget(
+    shopper: Annotated[str, typer.Argument(help="Whose.")],
+    name: Annotated[str, typer.Argument(help="A name that `profile show` gives, or `everything`.")],
+) -> None:
+    """Make no more use of one thing known of a shopper, or delete everything.
+
+    Example: daogou profile forget shopper-007 kind:scarf
+    """
+    _memory().forget(shopper, name)
+    note(f"forgotten: {name}")
+
+
+def history_check(as_json: Json = False) -> None:
+    """Shoppers whose history is left out of training: robots and accounts that only look.
+
+    Example: daogou history check
+    """
+    from assistant.build import open_store
+    from assistant.training.outliers import outliers
+
+    found = outliers(open_store(settings_of()).histories())
+    print_rows([{"shopper": shopper, "why": why} for shopper, why in found.items()], as_json)
+
+
+def _memory() -> "Memory":
+    from assistant.build import open_store
+    from assistant.memory import Memory
+    from assistant.store import ConversationStore
+
+    store = open_store(settings_of())
+    return Memory(store, ConversationStore(store.engine))
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def answers_about(slot: str, products: Sequence[Product], language: Language) ->
     if slot == "price":
         return _price_bands(products, language)
     if slot == "category":
-        named = [(kind_of(p, language),) for p in products]
+        named: list[tuple[str, ...]] = [(kind_of(p, language),) for p in products]
     elif slot == "brand":
         named = [(p.brand,) for p in products]
     else:

@@ -35,7 +35,9 @@ def quick_replies(offers: Sequence[QuickReply]) -> str:
 
 def known_panel(language: Language) -> str:
     """Where the shopper reads what is known of them; the page's script fills it when it is opened."""
-    return f'<details class="dg-known"><summary>{escape(phrase("known_title", language))}</summary><div></div></details>'
+    return (
+        f'<details class="dg-known"><summary>{escape(phrase("known_title", language))}</summary><div></div></details>'
+    )
 
 
 def _say(offer: QuickReply, style: str) -> str:

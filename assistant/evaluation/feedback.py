@@ -39,9 +39,7 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
     progress(f"features of {len(requests)} requests")
     lists = lists_of(requests)
     rng = random.Random(recipe.seed)
-    tests = lists_of(
-        list(write_requests(rng.sample(held, min(most, len(held))), data.products, recipe.styles, rng))
-    )
+    tests = lists_of(list(write_requests(rng.sample(held, min(most, len(held))), data.products, recipe.styles, rng)))
     found = []
     for seed in SEEDS:
         progress(f"likes of simulated shoppers, run {seed} of {len(SEEDS)}")

@@ -75,9 +75,7 @@ def _answered(state: DialogueState, slot: str, target: Product, products: Sequen
     if not answers:
         return asked
     slots = next(iter(answers.values()))
-    return replace(
-        update(asked, ParsedTurn(language=state.language, intent="refine", slots=slots)), asked=asked.asked
-    )
+    return replace(update(asked, ParsedTurn(language=state.language, intent="refine", slots=slots)), asked=asked.asked)
 
 
 def _fixed(ranked: Sequence[Recommendation], state: DialogueState) -> str | None:

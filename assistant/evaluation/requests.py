@@ -9,9 +9,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from assistant.ranking.behaviour import Floats
 from assistant.ranking.blend import WEIGHTS, Blend, Lists, Weighted
 from assistant.ranking.features import MODELS, NAMES, features
 from assistant.ranking.metrics import summary
+from assistant.ranking.ranker import diverse
 from assistant.ranking.recommenders import Recommenders
 from assistant.training.ranker import (
     Data,
@@ -45,6 +46,8 @@ from catalog.store import ProductStore
 from catalog.types import Candidate, Interaction, Product, ProductText
 
 POOL = 100  # best products of each model that history alone chooses from
+OURS = "ours, blend"
+DIVERSITIES = (0.1, 0.3)
 MISSED = 1_000_000  # the place of a target that a system does not have
 Progress = Callable[[str], Any]
 ITEM_COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -78,6 +81,7 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
     tests = list(write_requests(rng.sample(held, min(most, len(held))), data.products, recipe.styles, rng))
     pool = _pool(late, data)
     places: dict[str, list[int]] = {}
+    brands: dict[str, list[int]] = {}
     violations = 0
     for number, request in enumerate(tests, start=1):
         progress(f"requests: {number} of {len(tests)}")
@@ -85,10 +89,11 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
         ranked = _rankings(request, taste, found(request, taste), pool(request, taste), late, blend, without_request)
         for system, order in ranked.items():
             places.setdefault(system, []).append(order.index(request.target) + 1 if request.target in order else MISSED)
-        violations += _violations(request, ranked["ours, blend"], data)
+            brands.setdefault(system, []).append(len({data.products[p].brand for p in order[:10]}))
+        violations += _violations(request, ranked[OURS], data)
     return [
         {"system": system, "requests": len(tests), **summary(np.array(found_at)),
-         "violations": violations if system == "ours, blend" else None}
+         "brands@10": round(mean(brands[system]), 1), "violations": violations if system == OURS else None}
         for system, found_at in places.items()
     ]  # fmt: skip
 
@@ -102,12 +107,12 @@ def shop_of_orders(path: Path, columns: Mapping[str, str], database: str, embedd
     prices: dict[str, list[Decimal]] = {}
     names: dict[str, str] = {}
     with open_text(path) as text:
-        for _, row in csv_rows(text):
+        for number, row in csv_rows(text):
             names = names or _item_columns(row, columns, path)
             item, title = row[names["product"]].strip(), row[names["title"]].strip()
             if item and title:
                 titles.setdefault(item, title)
-                prices.setdefault(item, []).append(Decimal(row[names["price"]] or 0))
+                prices.setdefault(item, []).append(_price(row[names["price"]], path, number))
     store = ProductStore(open_database(database))
     store.upsert(
         Product(item, median(prices[item]), "GBP", {"en": ProductText(title)}, stock=1)
@@ -119,6 +124,13 @@ def shop_of_orders(path: Path, columns: Mapping[str, str], database: str, embedd
     history = [row for row in read if not isinstance(row, Reject) and row.product in titles]
     data = load_data(store, embedder.name)
     return replace(data, history=sorted(history, key=lambda i: i.time)), Search(store, embedder)
+
+
+def _price(text: str, path: Path, line: int) -> Decimal:
+    try:
+        return Decimal(text.strip() or 0)
+    except InvalidOperation:
+        raise FeedError(f"{path}, line {line}: {text!r} is no price") from None
 
 
 def _item_columns(row: Mapping[str, str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
@@ -172,8 +184,15 @@ def _rankings(
         "search: words alone": [c.product.external_id for c in lexical],
         "search alone": ids,
         "hand-set weights": _order(ids, Weighted(WEIGHTS).score(rows)),
-        "ours, blend": _order(ids, blend.score(rows)),
+        **{f"ours, diversity {d}": _diversified(found, blend.score(rows), d) for d in DIVERSITIES},
+        OURS: _order(ids, blend.score(rows)),
     }
+
+
+def _diversified(found: Sequence[Candidate], scores: Floats, diversity: float) -> list[str]:
+    products = [c.product for c in found]
+    order = diverse(np.argsort(-scores, kind="stable"), scores, products, diversity)
+    return [products[at].external_id for at in order]
 
 
 def _pool(models: Recommenders, data: Data) -> Callable[[Request, Portrait], list[Candidate]]:

@@ -87,7 +87,7 @@ class Ranker:
         if wanted := _SORT_KEYS.get(state.slots.get("sort", "")):
             order = _sorted(order, rows, products, wanted)
         elif self._diversity:
-            order = _diverse(order, scores, products, self._diversity)
+            order = diverse(order, scores, products, self._diversity)
         return context, rows, scores, order
 
     def _explained(
@@ -125,7 +125,7 @@ def _sorted(order: Any, rows: Floats, products: Sequence[Product], by: Any) -> A
     return np.array([*good, *(at for at in order if not fits[at])])
 
 
-def _diverse(order: Any, scores: Floats, products: Sequence[Product], diversity: float) -> Any:
+def diverse(order: Any, scores: Floats, products: Sequence[Product], diversity: float) -> Any:
     """Maximal marginal relevance over the first candidates: kind, brand and colour make products alike."""
     spread = float(scores.std()) or 1.0
     pool: list[int] = list(order[: 3 * EXPLAINED])

@@ -15,6 +15,7 @@ from assistant.ranking.behaviour import Behaviour, Floats, Ints
 from assistant.ranking.blend import Blend, RankerError
 from assistant.ranking.collaborative import Factors, ItemItem, popularity
 from assistant.ranking.content import Content, fit_content
+from assistant.ranking.features import NAMES
 from assistant.ranking.ranker import MANIFEST
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
 
@@ -103,7 +104,13 @@ class Recommenders:
 
 
 def extended(known: Recommenders, vectors: Mapping[str, Floats]) -> Recommenders:
-    """The models with the products of `vectors` that they were not trained on: those have their content alone."""
+    """The models with the products of `vectors` that they were not trained on: those have their content alone.
+
+    Raises `RankerError` for vectors of another embedding model.
+    """
+    width = known.content.vectors.shape[1]
+    if other := next((len(v) for v in vectors.values() if len(v) != width), None):
+        raise RankerError(f"trained on vectors of {width} numbers, the shop's have {other}: run `daogou train ranker`")
     new = [product for product in vectors if product not in known.places]
     if not new:
         return known
@@ -144,12 +151,20 @@ def save(folder: Path, recommenders: Recommenders, blend: Blend, facts: Mapping[
         save_file({k: v.contiguous() for k, v in recommenders.sequence.state_dict().items()}, folder / SEQUENCE)
         names.append(SEQUENCE)
         recipe = asdict(recommenders.sequence.recipe)
-    manifest = {**facts, "sequence": recipe, "files": {name: _checksum(folder / name) for name in names}}
+    manifest = {
+        **facts,
+        "features": NAMES,
+        "sequence": recipe,
+        "files": {name: _checksum(folder / name) for name in names},
+    }
     (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
 def load(folder: Path) -> tuple[Recommenders, Blend]:
-    """What `save` wrote. Raises `RankerError` where a file is missing or not the one that was written."""
+    """What `save` wrote.
+
+    Raises `RankerError` where a file is missing or not the one that was written, or the features have changed.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -157,6 +172,8 @@ def load(folder: Path) -> tuple[Recommenders, Blend]:
     for name, wanted in manifest["files"].items():
         if not (folder / name).is_file() or _checksum(folder / name) != wanted:
             raise RankerError(f"{folder / name} is not the file that was trained: run `daogou train ranker` again")
+    if tuple(manifest.get("features", ())) != NAMES:
+        raise RankerError(f"{folder} was trained for other features: run `daogou train ranker` again")
     products = (folder / PRODUCTS).read_text("utf-8").split("\n")
     with np.load(folder / ARRAYS) as arrays:
         stored = {name: arrays[name].astype(np.float32) for name in ("factors", "vectors", "weight", "bias", "often")}

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, embedding_bag, scaled_dot_product_attention
+from torch.nn.functional import (
+    cosine_similarity,
+    cross_entropy,
+    embedding_bag,
+    log_softmax,
+    scaled_dot_product_attention,
+)
 
 from assistant.ranking.behaviour import Floats, Ints
 
@@ -37,6 +43,7 @@ class SequenceRecipe:
     epochs: int = 60
     pretraining_epochs: int = 10
     masked: float = 0.2  # share of a history that pre-training hides
+    attributes: float = 0.3  # what foreseeing a hidden product's attributes counts beside foreseeing it
     patience: int = 8  # epochs without a better validation nDCG@10
     seed: int = 7
 
@@ -92,10 +99,10 @@ class SequenceModel(nn.Module):
         return cross_entropy(states[there] @ vectors.T, wanted[there])
 
     def masked_loss(self, histories: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Pre-training: hidden products out of those around them.
+        """Pre-training: hidden products, and what they are like, out of those around them.
 
-        After Zhou et al., "S3-Rec: Self-Supervised Learning for Sequential Recommendation", 2020, of which
-        this is the masked-item task alone.
+        The masked-item and masked-attribute tasks of Zhou et al., "S3-Rec: Self-Supervised Learning for
+        Sequential Recommendation", 2020.
         """
         vectors = self.vectors()
         there = histories != PAD
@@ -103,7 +110,10 @@ class SequenceModel(nn.Module):
         hide[torch.arange(len(histories)), there.sum(dim=1) - 1] = True  # at least the last
         shown = histories.masked_fill(hide, len(vectors))
         states = self.states(shown, vectors, causal=False)
-        return cross_entropy(states[hide] @ vectors.T, histories[hide])
+        loss = cross_entropy(states[hide] @ vectors.T, histories[hide])
+        if self.content is not None and self.recipe.attributes:
+            loss = loss + self.recipe.attributes * self.content.loss(states[hide], histories[hide])
+        return loss
 
     def extended(self, content: Floats) -> "SequenceModel":
         """The model for more products, `content` (P, F): the new ones are known by their content alone."""
@@ -144,6 +154,10 @@ class _Dense(nn.Module):
     def forward(self) -> torch.Tensor:
         return self.content @ self.weight
 
+    def loss(self, states: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
+        """How far the content foreseen from `states` (N, D) is from that of `products` (N,): 1 - cosine."""
+        return (1 - cosine_similarity(states @ self.weight.T, self.content[products])).mean()
+
 
 class _Sparse(nn.Module):
     """The same from a sparse matrix."""
@@ -158,6 +172,16 @@ class _Sparse(nn.Module):
 
     def forward(self) -> torch.Tensor:
         return embedding_bag(self.features, self.weight, self.starts, mode="sum", per_sample_weights=self.values)
+
+    def loss(self, states: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of the attributes foreseen from `states` (N, D) with those of `products` (N,)."""
+        chances = log_softmax(states @ self.weight.T, dim=1)  # (N, F)
+        ends = torch.cat([self.starts[1:], torch.tensor([len(self.features)])])
+        lengths = (ends - self.starts)[products]
+        row = torch.repeat_interleave(torch.arange(len(products)), lengths)
+        first = torch.cumsum(lengths, 0) - lengths
+        at = torch.arange(len(row)) - first[row] + self.starts[products][row]
+        return -(chances[row, self.features[at]] * self.values[at]).sum() / max(1, len(products))
 
 
 class _Block(nn.Module):

@@ -32,7 +32,7 @@ class Answer:
 
 def examined(position: int) -> float:
     """The chance that a shopper looks at the pick in a place, from 1."""
-    return 1 / max(1, position) ** POSITION_BIAS
+    return float(1 / max(1, position) ** POSITION_BIAS)
 
 
 def weight(position: int) -> float:

@@ -22,6 +22,7 @@ from assistant.ranking.features import NAMES, Context, features
 from assistant.ranking.metrics import ndcg, places
 from assistant.ranking.recommenders import Recommenders, save
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
+from assistant.training.outliers import outliers
 from assistant.training.ranker_card import describe_ranker
 from assistant.training.requests import Request, Style, visits, write_requests
 from assistant.training.sequence import Curve, train_sequence
@@ -49,11 +50,15 @@ class RankerRecipe:
 
 @dataclass(frozen=True)
 class Data:
-    """What a ranker learns from: `history` earliest first, `vectors` (P, D) of the catalog's products."""
+    """What a ranker learns from: `history` earliest first, `vectors` (P, D) of the catalog's products.
+
+    `left_out` has the shoppers whose history is not among it, and why.
+    """
 
     history: Sequence[Interaction]
     products: Mapping[str, Product]
     vectors: Floats
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_shopper(self) -> Mapping[str, Sequence[Interaction]]:
@@ -69,12 +74,15 @@ class Data:
 
 
 def load_data(store: ProductStore, embedding_model: str) -> Data:
-    """All that a shop's database holds; a product without a vector has one of zeros."""
+    """All that a shop's database holds but for `outliers`; a product without a vector has one of zeros."""
     products = {p.external_id: p for p in store.all()}
     vectors = product_vectors(store, embedding_model)
     width = len(next(iter(vectors.values()), np.zeros(1)))
     rows = [vectors.get(product, np.zeros(width, dtype=np.float32)) for product in products]
-    return Data(store.histories(), products, np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32))
+    history = store.histories()
+    odd = outliers(history)
+    kept = [i for i in history if i.shopper not in odd] if odd else history
+    return Data(kept, products, np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32), odd)
 
 
 def train_ranker(
@@ -86,20 +94,21 @@ def train_ranker(
     """
     cut = cut_time(data.history, recipe.cut)
     report("models of what happened before the cut")
-    early, curve = fit_models(data, data.before(cut), recipe, report)
+    early, curve = fit_models(data, data.before(cut), recipe, report, out / "run" / "before the cut")
     told = [r for r in feedback if r.time >= cut]
     requests = sorted([*requests_after(cut, data, recipe), *told], key=lambda r: r.time)
     report(f"features of {len(requests)} requests, {len(told)} of them from chats")
     lists = collect(requests, data, lambda request, taste: search.search(request.query), early)
     blend, score = fit_blend(lists, recipe)
     report("models of everything")
-    final, _ = fit_models(data, data.history, recipe, report)
+    final, _ = fit_models(data, data.history, recipe, report, out / "run" / "everything")
     facts = {
         "trained": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": asdict(recipe),
         "interactions": len(data.history),
         "lists": len(lists.sizes),
         "feedback": len(told),
+        "shoppers left out": len(data.left_out),
         "validation nDCG@10": score,
         "curve": curve,
     }
@@ -117,9 +126,12 @@ def cut_time(history: Sequence[Interaction], share: float) -> datetime:
 
 
 def fit_models(
-    data: Data, history: Sequence[Interaction], recipe: RankerRecipe, report: Report
+    data: Data, history: Sequence[Interaction], recipe: RankerRecipe, report: Report, folder: Path | None = None
 ) -> tuple[Recommenders, Curve]:
-    """Models of `history`; the sequence model keeps the epoch that best foresees each shopper's last product."""
+    """Models of `history`; the sequence model keeps the epoch that best foresees each shopper's last product.
+
+    With a `folder` for logs and checkpoints, training that was cut off is gone on with.
+    """
     behaviour = Behaviour.of((i for i in history if i.kind != "dislike"), list(data.products))
     meetings = behaviour.meetings()
     sequences = meetings.sequences()
@@ -130,7 +142,7 @@ def fit_models(
     def validate(model: SequenceModel) -> float:
         return float(ndcg(places(model.score(held), targets)).mean()) if known else 0.0
 
-    sequence, curve = train_sequence(meetings.without_last(1), data.vectors, recipe.sequence, validate, report)
+    sequence, curve = train_sequence(meetings.without_last(1), data.vectors, recipe.sequence, validate, report, folder)
     return Recommenders.fit(behaviour, data.vectors, sequence), curve
 
 

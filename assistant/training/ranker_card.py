@@ -40,6 +40,7 @@ def _card(name: str, facts: Mapping[str, Any]) -> str:
         "interactions": facts["interactions"],
         "lists of candidates": facts["lists"],
         "of these, from chats": facts["feedback"],
+        "shoppers left out": facts["shoppers left out"],
         "validation nDCG@10": facts["validation nDCG@10"],
         **recipe,
         **{f"sequence: {k}": v for k, v in facts["recipe"]["sequence"].items()},

@@ -58,8 +58,15 @@ def test_a_rhythm_is_inferred_from_enough_days_only(memory: Memory) -> None:
 def test_who_buys_the_cheaper_of_what_was_looked_at_is_careful_with_money(memory: Memory) -> None:
     store = memory._products
     for minute, (product, kind) in enumerate(
-        (("red-dress", "view"), ("black-dress", "view"), ("trail", "view"), ("road", "view"), ("sold-out", "purchase"),
-         ("sold-out", "purchase"), ("sold-out", "purchase"))  # fmt: skip
+        (
+            ("red-dress", "view"),
+            ("black-dress", "view"),
+            ("trail", "view"),
+            ("road", "view"),
+            ("sold-out", "purchase"),
+            ("sold-out", "purchase"),
+            ("sold-out", "purchase"),
+        )
     ):
         store.interact(Interaction("cat", product, kind, NOW + timedelta(minutes=minute)))  # type: ignore[arg-type]
     assert "price:sensitivity" in {k.name for k in memory.known("cat", "en")}

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
@@ -82,6 +83,18 @@ def test_sparse_content_is_dense_content() -> None:
     sparse.load_state_dict(dense.state_dict())
     history = [np.array([0, 2, 4])]
     np.testing.assert_allclose(dense.score(history), sparse.score(history), atol=1e-5)
+
+
+def test_attributes_are_foreseen_as_worked_out_by_hand() -> None:
+    content = np.array([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]], dtype=np.float32)
+    model = SequenceModel(3, csr_matrix(content), RECIPE)
+    states = torch.randn(3, RECIPE.dim)
+    products = torch.tensor([1, 0, 2])
+    chances = torch.log_softmax(states @ model.content.weight.T, dim=1)
+    wanted = -(chances * torch.from_numpy(content[products])).sum() / 3
+    assert abs(float(model.content.loss(states, products) - wanted)) < 1e-5
+    same = SequenceModel(3, content, RECIPE).content
+    assert same.loss(torch.from_numpy(content[:2]) @ torch.linalg.pinv(same.weight.T), torch.tensor([0, 1])) < 1e-4
 
 
 def test_a_product_that_training_never_met_is_scored_by_its_content() -> None:

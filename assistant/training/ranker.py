@@ -173,8 +173,8 @@ def collect(requests: Sequence[Request], data: Data, candidates_of: CandidatesOf
             gains.append(right.astype(np.float32))
             sizes.append(len(candidates))
             weights.append(request.weight)
-    if len(sizes) < FEWEST:
-        raise RankerError(f"what was bought is found for {len(sizes)} requests only; {FEWEST} are needed")
+    if not sizes:
+        raise RankerError("what was bought is found for no request at all")
     return Lists(np.concatenate(rows), np.concatenate(gains), sizes, weights)
 
 
@@ -195,7 +195,12 @@ def context_of(request: Request, taste: Portrait, models: Recommenders, candidat
 
 
 def fit_blend(lists: Lists, recipe: RankerRecipe, names: Sequence[str] = NAMES) -> tuple[Blend, float]:
-    """Trees learned from the earlier lists, and their nDCG@10 on the later ones."""
+    """Trees learned from the earlier lists, and their nDCG@10 on the later ones.
+
+    Raises `RankerError` for fewer than `FEWEST` lists.
+    """
+    if len(lists.sizes) < FEWEST:
+        raise RankerError(f"what was bought is found for {len(lists.sizes)} requests only; {FEWEST} are needed")
     cut = int(len(lists.sizes) * (1 - recipe.validation))
     train, valid = lists.part(0, cut), lists.part(cut, len(lists.sizes))
     blend = Blend.fit(names, train, valid)

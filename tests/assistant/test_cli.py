@@ -26,7 +26,8 @@ def feed(tmp_path: Path) -> Path:
 def test_help_has_an_example_for_every_command() -> None:
     for command in ("serve", "chat", "parse", "search", "recommend", "doctor", "catalog import", "catalog show",
                     "catalog export", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",
-                    "train data", "train ranker", "evaluate parser", "evaluate fuzz", "evaluate ranking", "evaluate requests", "bench ranking", "explain"):  # fmt: skip
+                    "train data", "train ranker", "evaluate parser", "evaluate fuzz", "evaluate ranking", "evaluate requests", "bench ranking", "explain",
+                    "evaluate feedback", "evaluate questions", "profile show", "profile forget", "history check"):  # fmt: skip
         assert "Example: daogou" in run(*command.split(), "--help")
 
 
@@ -90,3 +91,16 @@ def test_chat_and_doctor() -> None:
     assert answer["language"] == "zh"
     assert answer["picks"]
     assert all(row["ok"] for row in json.loads(run("doctor", "--json")))
+
+
+def test_what_is_known_of_a_shopper_is_shown_and_forgotten(feed: Path, tmp_path: Path) -> None:
+    run("catalog", "import", str(feed))
+    orders = tmp_path / "orders.csv"
+    orders.write_text("shopper,product,time\nann,1,2026-01-05\n")
+    run("history", "import", str(orders))
+    (known,) = json.loads(run("profile", "show", "ann", "--json"))
+    assert (known["source"], known["name"], known["date"]) == ("done", "color:red", "2026-01-05")
+    run("profile", "forget", "ann", "color:red")
+    assert json.loads(run("profile", "show", "ann", "--json")) == []
+    assert "is nothing that is known" in run("profile", "forget", "ann", "nonsense", code=1)
+    assert json.loads(run("history", "check", "--json")) == []

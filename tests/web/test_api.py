@@ -55,6 +55,38 @@ def test_clicks_become_history(shop: Shop) -> None:
     assert [e.payload for e in own_events(shop, visitor)] == [{"product": "scarf-01", "kind": "cart"}]
 
 
+def test_a_click_is_noted_with_its_place(shop: Shop, script: ScriptedLLM) -> None:
+    visitor = shop.visitor()
+    script.enqueue(SCARVES)
+    visitor.post("/api/messages", json={"text": "scarf"})
+    third = wait_for_answer(shop, visitor).payload["picks"][2]["product"]
+    visitor.post("/api/interactions", json={"product": third, "kind": "dwell", "seconds": 12.5})
+    shopper = shop.parts.conversations.all()[-1][1]
+    (dwell,) = shop.parts.products.history(shopper)
+    assert (dwell.kind, dwell.value, dwell.position) == ("dwell", 12.5, 3)
+    assert dwell.session == shop.parts.conversations.open(shopper)
+    assert own_events(shop, visitor)[-1].kind == "answer"  # a look is no part of the conversation
+
+
+def test_a_shopper_reads_corrects_and_deletes_what_is_known(shop: Shop, script: ScriptedLLM) -> None:
+    visitor = shop.visitor()
+    script.enqueue(frame("chitchat", profile={"height_cm": "180"}))
+    visitor.post("/api/messages", json={"text": "I am 180"})
+    wait_for_answer(shop, visitor)
+
+    def known() -> list[str]:
+        return [k["text"] for group in visitor.get("/api/profile").json()["groups"] for k in group["known"]]
+
+    assert known() == ["height: 180"]
+    assert visitor.post("/api/profile/correct", json={"fact": "height_cm", "value": "182"}).status_code == 204
+    assert known() == ["height: 182.0"]
+    assert shop.visitor().get("/api/profile").json()["groups"] == []
+    assert visitor.post("/api/profile/forget", json={"name": "fact:height_cm"}).status_code == 204
+    assert known() == []
+    assert visitor.post("/api/profile/forget", json={"name": "nonsense"}).status_code == 422
+    assert visitor.post("/api/profile/correct", json={"fact": "height_cm", "value": "tall"}).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

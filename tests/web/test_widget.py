@@ -179,3 +179,31 @@ def test_the_keyboard_is_enough(page: Any, shop: Shop, script: ScriptedLLM) -> N
             break
     page.keyboard.press("Enter")
     page.wait_for_selector('.dg-cart[aria-pressed="true"]')
+
+
+def test_what_is_known_of_the_shopper_can_be_read_and_forgotten(page: Any, shop: Shop, script: ScriptedLLM) -> None:
+    script.enqueue(frame("chitchat", profile={"shoe_size": "42"}))
+    open_shop(page, shop)
+    say(page, "my shoes are 42")
+    page.wait_for_function("document.body.innerText.includes('Noted')")
+    page.locator(".dg-known summary").click()
+    page.wait_for_selector(".dg-known li")
+    assert "shoe size: 42" in page.locator(".dg-known").inner_text()
+    assert "my shoes are 42" in page.locator(".dg-known li small").inner_text()
+    page.once("dialog", lambda dialog: dialog.accept("43"))
+    page.locator(".dg-known [data-dg-correct]").click()
+    page.wait_for_function("document.querySelector('.dg-known').innerText.includes('shoe size: 43')")
+    page.locator(".dg-known [data-dg-forget='fact:shoe_size']").click()
+    page.wait_for_function("!document.querySelector('.dg-known li')")
+
+
+def test_the_answer_ends_with_a_question_and_its_answers_are_buttons(
+    page: Any, shop: Shop, script: ScriptedLLM
+) -> None:
+    script.enqueue(frame("find", slots={"category": ["scarf"]}))
+    open_shop(page, shop)
+    say(page, "a scarf")
+    page.wait_for_selector(".dg-quicks")
+    before = page.locator(".dg-cards").count()
+    page.locator(".dg-quick").first.click()  # needs no model
+    page.wait_for_function(f"document.querySelectorAll('.dg-cards').length == {before + 1}")

@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 
 from assistant.build import open_ranker
+from assistant.evaluation.feedback import LIKES
+from assistant.evaluation.feedback import run as evaluate_feedback
+from assistant.evaluation.questions import run as evaluate_questions
 from assistant.evaluation.requests import hold_out, run
 from assistant.ranking.blend import RankerError
 from assistant.ranking.features import features
+from assistant.ranking.ranker import Ranker
 from assistant.ranking.recommenders import Recommenders
 from assistant.ranking.sequence import SequenceRecipe
 from assistant.settings import Settings
@@ -140,6 +144,22 @@ def test_too_little_history_is_told(data: Data, search: Search, tmp_path: Path) 
     with pytest.raises(RankerError, match="30 purchases are too few"):
         train_ranker(few, search, tmp_path / "ranker", RECIPE, lambda step: None)
     assert not (tmp_path / "ranker").exists()
+
+
+def test_likes_weighed_and_alike_are_compared(data: Data, search: Search) -> None:
+    rows = evaluate_feedback(data, search, RECIPE, 20, lambda step: None)
+    assert [row["likes"] for row in rows] == list(LIKES)
+    assert rows[0]["alike"] == rows[0]["weighed"]
+    assert all(0 < row["weighed"] <= 1 for row in rows)
+
+
+def test_questions_shorten_the_way(store: ProductStore, search: Search) -> None:
+    rows = {
+        row["questions"]: row
+        for row in evaluate_questions(list(PRODUCTS.values()), search, Ranker(), 12, lambda step: None)
+    }
+    assert rows["most telling"]["answers_needed"] <= rows["no question"]["answers_needed"]
+    assert rows["most telling"]["never_found"] == 0
 
 
 def _asks(kind: str) -> tuple[object, object]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from assistant.explain import Explainer, Shop
+from assistant.handoff import Thresholds
 from assistant.llm import LLM
 from assistant.llm.adapters import SHIPPED, shipped_adapters
 from assistant.memory import Memory
@@ -136,7 +137,8 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     explainer = Explainer(model if settings.explain else None, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
     assistant = Assistant(
         open_parser(model, embedder), search, explainer, store, conversations, open_ranker(settings, store),
-        settings.picks, settings.support_contact,
+        settings.picks, settings.support_contact, settings.opening_hours,
+        Thresholds(settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated),
     )  # fmt: skip
     return Parts(settings, store, conversations, search, assistant, Memory(store, conversations))
 

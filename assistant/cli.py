@@ -118,7 +118,7 @@ def chat(
                     out.print(reply.text[shown:], end="", highlight=False)
                     shown = len(reply.text)
         if as_json and reply:
-            print(json.dumps(to_payload(reply, None), ensure_ascii=False), flush=True)
+            print(json.dumps(to_payload(reply), ensure_ascii=False), flush=True)
         elif not as_json:
             out.print()
 

@@ -1,17 +1,86 @@
 """When a person should take over."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import Literal
+
+import yaml
+from rapidfuzz import fuzz
+
 from assistant.state import DialogueState
 
-NOT_UNDERSTOOD = 2  # turns in a row
-VERY_NEGATIVE = -0.6  # running mood
+Reason = Literal[
+    "asked", "safety", "charge", "refund", "complaint", "promise", "upset", "falling", "not_understood", "repeated"
+]
+TOPICS: tuple[Reason, ...] = ("safety", "charge", "refund", "complaint", "promise")
+FALLING_TURNS = 3
+_ALIKE = 85  # likeness of two messages, out of 100, from which they are the same question
 
 
-def handoff_reason(state: DialogueState) -> str | None:
+@dataclass(frozen=True)
+class Thresholds:
+    """When the bot gives up; settings of the same names."""
+
+    mood: float = -0.6  # running mood at which a shopper is very upset
+    falling_mood: float = -0.2  # of the last message, if moods have fallen over `FALLING_TURNS`
+    not_understood: int = 2  # turns in a row
+    repeated: int = 3  # times that the same thing was asked
+
+
+DEFAULTS = Thresholds()
+
+
+def handoff_reason(state: DialogueState, limits: Thresholds = DEFAULTS) -> Reason | None:
     """Why a person should take over, or None."""
     if state.intent == "human":
         return "asked"
-    if state.not_understood >= NOT_UNDERSTOOD:
-        return "not_understood"
-    if state.mood <= VERY_NEGATIVE:
+    if topic := topic_of(state):
+        return topic
+    if state.mood <= limits.mood:
         return "upset"
+    if _falling(state.moods) and state.turn_mood <= limits.falling_mood:
+        return "falling"
+    if state.not_understood >= limits.not_understood:
+        return "not_understood"
+    if _repeated(state.said) >= limits.repeated:
+        return "repeated"
     return None
+
+
+def topic_of(state: DialogueState) -> Reason | None:
+    """The topic of the last message that only a person may deal with, the most urgent first.
+
+    A question about the policy ("how long do refunds take?") is none: somebody must want it done.
+    """
+    text = state.text.lower()
+    for topic in TOPICS:
+        if any(word in text for words in _topics()[topic].values() for word in words):
+            policy = topic in ("refund", "complaint") and state.intent == "ask"
+            return None if policy else topic
+    return None
+
+
+def _falling(moods: Sequence[float]) -> bool:
+    last = moods[-FALLING_TURNS:]
+    return len(last) == FALLING_TURNS and all(a > b for a, b in pairwise(last))
+
+
+def _repeated(said: Sequence[str]) -> int:
+    """How often the last message, or one like it, was said in a row."""
+    count = 0
+    for text in reversed(said):
+        if fuzz.ratio(text.lower(), said[-1].lower()) < _ALIKE:
+            break
+        count += 1
+    return count
+
+
+@cache
+def _topics() -> Mapping[str, Mapping[str, Sequence[str]]]:
+    topics: Mapping[str, Mapping[str, Sequence[str]]] = yaml.safe_load(
+        files("assistant").joinpath("handoff.yaml").read_text("utf-8")
+    )
+    return topics

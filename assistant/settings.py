@@ -29,6 +29,12 @@ class Settings(BaseSettings):
     shop_name: str = Field(default="Daogou 导购", description="Shown above the chat")
     currency: str = Field(default="CNY", pattern="^[A-Z]{3}$", description="ISO code of prices that name none")
     support_contact: str = Field(default="", description="Where a person can be reached, told when one is asked for")
+    opening_hours: str = Field(default="", description="When staff answer, told to whoever waits for them")
+    handoff_mood: float = Field(
+        default=-0.6, ge=-1, le=0, description="Running mood at which a shopper is handed to a person"
+    )
+    handoff_not_understood: int = Field(default=2, ge=1, description="Turns not understood in a row until then")
+    handoff_repeated: int = Field(default=3, ge=2, description="Times the same thing is asked until then")
     llm_model: str = Field(default="", description="Path or hub id of the language model; empty is the embedded one")
     llm_adapter: str = Field(
         default="",

@@ -10,6 +10,7 @@ from assistant.types import NUMBER_SLOTS, PRICE_SLOTS, Fact, ParsedTurn
 from catalog.types import FACETS, Filters, Language, Query
 
 MOOD_MEMORY = 0.6  # share of the mood so far in the running estimate
+REMEMBERED = 6  # messages and moods
 ABOUT = Decimal("0.25")  # "around 60" is 45 to 75
 _SEARCHES = ("find", "refine", "recommend")
 
@@ -21,6 +22,7 @@ class DialogueState:
     `slots` and `exclude` are the limits now in force; `profile` lasts longer than a search.
     `shown` holds product ids in the order last shown, `seen` all ids shown in this search (what
     "more" must not repeat), `asked` the properties that it was asked about. `mood` is a running estimate in [-1, 1], `turn_mood` that of the last message.
+    `said` and `moods` are the last messages and the running moods after them.
     """
 
     language: Language = "en"
@@ -36,6 +38,8 @@ class DialogueState:
     turn_mood: float = 0.0
     not_understood: int = 0
     text: str = ""
+    said: tuple[str, ...] = ()
+    moods: tuple[float, ...] = ()
 
     def query(self, k: int = 200) -> Query:
         """The search that the limits in force ask for."""
@@ -72,12 +76,13 @@ def fold(events: Iterable[Any]) -> DialogueState:
     state = DialogueState()
     for event in events:
         if event.kind == "message":
-            state = replace(state, text=event.payload["text"])
+            text = event.payload["text"]
+            state = replace(state, text=text, said=(*state.said, text)[-REMEMBERED:])
         elif event.kind == "parsed":
             state = update(state, ParsedTurn.model_validate(event.payload["frame"]), event.time)
         elif event.kind == "fact":
             state = replace(state, profile=_corrected(state.profile, event))
-        elif event.kind == "answer":
+        elif event.kind in ("answer", "staff"):
             ids = tuple(pick["product"] for pick in event.payload.get("picks", ()))
             if ids:
                 state = replace(state, shown=ids, seen=(*state.seen, *ids))
@@ -102,6 +107,7 @@ def update(state: DialogueState, turn: ParsedTurn, time: datetime | None = None)
         items=_resolve(turn.items, state.shown),
         mood=mood,
         turn_mood=turn.sentiment.score,
+        moods=(*state.moods, mood)[-REMEMBERED:],
         not_understood=0 if turn.understood else state.not_understood + 1,
     )
     if turn.intent not in _SEARCHES:

@@ -1,7 +1,7 @@
 """The event log: a conversation is its events, and nothing acknowledged is ever lost."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,8 +12,13 @@ from sqlalchemy.exc import IntegrityError
 
 from catalog.schema import ConversationRow, EventRow, ShopperRow
 
-EventKind = Literal["message", "parsed", "answer", "feedback", "cart", "fact"]
-ATTEMPTS = 20  # at the next number, when several write to one conversation at once
+EventKind = Literal[
+    "message", "parsed", "answer", "feedback", "cart", "fact",
+    "handoff", "claimed", "transferred", "released", "returned", "resolved", "staff", "note", "tag", "rating", "contact",
+]  # fmt: skip
+# What changes who holds a conversation; see `assistant.custody`.
+CUSTODY = ("handoff", "claimed", "transferred", "released", "returned", "resolved")
+ATTEMPTS = 100  # at the next number, when several write to one conversation at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,30 @@ class ConversationStore:
         with self._engine.connect() as connection:
             return list(connection.execute(statement).tuples())
 
+    def waiting(self) -> list[str]:
+        """The conversations that wait for a person, the longest first."""
+        return [c for c, kind, _ in self._held() if kind in ("handoff", "released")]
+
+    def held(self) -> list[str]:
+        """The conversations that wait for a person or have one, the longest first."""
+        return [c for c, kind, _ in self._held() if kind in ("handoff", "released", "claimed", "transferred")]
+
+    def _held(self) -> list[tuple[str, str, datetime]]:
+        """(conversation, the event that gave it to its holder, when) for all that ever left the bot."""
+        last = (
+            select(EventRow.conversation_id, func.max(EventRow.seq).label("seq"))
+            .where(EventRow.kind.in_(CUSTODY))
+            .group_by(EventRow.conversation_id)
+            .subquery()
+        )
+        statement = (
+            select(EventRow.conversation_id, EventRow.kind, EventRow.time)
+            .join(last, (EventRow.conversation_id == last.c.conversation_id) & (EventRow.seq == last.c.seq))
+            .order_by(EventRow.time)
+        )
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).tuples())
+
     def latest(self, shopper: str) -> str | None:
         """The shopper's latest conversation, if any."""
         with self._engine.connect() as connection:
@@ -74,11 +103,29 @@ class ConversationStore:
         The same `client_message_id` again returns the event that it wrote the first time.
         """
         for _ in range(ATTEMPTS):
-            try:
-                return self._append(conversation, kind, payload, client_message_id)
-            except IntegrityError:
-                if client_message_id and (known := self._by_client_id(conversation, client_message_id)):
-                    return known
+            if event := self._append(conversation, self.last_seq(conversation) + 1, kind, payload, client_message_id):
+                return event
+        raise RuntimeError(f"conversation {conversation!r} is written to by too many at once")
+
+    def append_if(
+        self,
+        conversation: str,
+        kind: EventKind,
+        payload: Mapping[str, Any],
+        allowed: Callable[[Sequence[Event]], bool],
+        client_message_id: str | None = None,
+    ) -> Event | None:
+        """Write one event if the events before it allow it, None if they do not.
+
+        Nothing can come between the look and the write: whoever is second to write a number looks again.
+        """
+        events: list[Event] = []
+        for _ in range(ATTEMPTS):
+            events += self.events(conversation, after=len(events))
+            if not allowed(events):
+                return None
+            if event := self._append(conversation, len(events) + 1, kind, payload, client_message_id):
+                return event
         raise RuntimeError(f"conversation {conversation!r} is written to by too many at once")
 
     def events(self, conversation: str, after: int = 0) -> list[Event]:
@@ -110,23 +157,23 @@ class ConversationStore:
         return conversation
 
     def _append(
-        self, conversation: str, kind: EventKind, payload: Mapping[str, Any], client_message_id: str | None
-    ) -> Event:
-        now = datetime.now(UTC)
-        with self._engine.begin() as connection:
-            latest = select(func.max(EventRow.seq)).where(EventRow.conversation_id == conversation)
-            event = Event((connection.scalar(latest) or 0) + 1, kind, payload, now)
-            connection.execute(
-                self._insert(EventRow),
-                {
-                    "conversation_id": conversation,
-                    "seq": event.seq,
-                    "kind": kind,
-                    "client_message_id": client_message_id,
-                    "payload": dict(payload),
-                    "time": now,
-                },
-            )
+        self, conversation: str, seq: int, kind: EventKind, payload: Mapping[str, Any], client_message_id: str | None
+    ) -> Event | None:
+        """The event, or the one that was written under the same client id; None if the number is taken."""
+        event = Event(seq, kind, payload, datetime.now(UTC))
+        row = {
+            "conversation_id": conversation,
+            "seq": seq,
+            "kind": kind,
+            "client_message_id": client_message_id,
+            "payload": dict(payload),
+            "time": event.time,
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(self._insert(EventRow), row)
+        except IntegrityError:
+            return self._by_client_id(conversation, client_message_id) if client_message_id else None
         return event
 
     def _by_client_id(self, conversation: str, client_message_id: str) -> Event | None:

@@ -7,8 +7,9 @@ from itertools import chain
 from time import perf_counter
 from typing import Any, Protocol
 
+from assistant.custody import custody
 from assistant.explain import Explainer, about, to_pick
-from assistant.handoff import handoff_reason
+from assistant.handoff import DEFAULTS, Thresholds, handoff_reason
 from assistant.phrases import money, phrase
 from assistant.profile import Portrait, portrait_of
 from assistant.question import next_question
@@ -55,6 +56,8 @@ class Assistant:
         ranker: Ranker,
         picks: int = 3,
         support_contact: str = "",
+        opening_hours: str = "",
+        thresholds: Thresholds = DEFAULTS,
     ) -> None:
         self._parser = parser
         self._search = search
@@ -64,15 +67,23 @@ class Assistant:
         self._ranker = ranker
         self._picks = picks
         self._support_contact = support_contact
+        self._opening_hours = opening_hours
+        self._thresholds = thresholds
 
     def hear(self, conversation: str, text: str, client_message_id: str | None = None) -> Event:
-        """Write a shopper's message down, durable before anything can fail, once per client id."""
+        """Write a shopper's message down, durable before anything can fail, once per client id.
+
+        Whoever waits for a person can go back to the bot.
+        """
+        if text in (phrase("quick_back", "en"), phrase("quick_back", "zh")):
+            self._conversations.append_if(conversation, "returned", {"by": "shopper"}, _in_queue)
         return self._conversations.append(conversation, "message", {"role": "shopper", "text": text}, client_message_id)
 
     def answer(self, conversation: str) -> Iterator[Reply]:
         """Answer the latest message: replies that grow, cards first, the last one `done` and stored.
 
-        Nothing is yielded if the latest message has its answer already.
+        Nothing is yielded if the latest message has its answer already, or if a person holds the conversation.
+        An answer that a person has come before is dropped: the last reply is then not `done`.
         """
         events = self._conversations.events(conversation)
         if not (text := unanswered(events)):
@@ -91,8 +102,11 @@ class Assistant:
             yield reply
         clock.mark("text")
         final = replace(reply, done=True, timings=dict(clock.times))
-        self._conversations.append(conversation, "answer", to_payload(final, handoff_reason(state)))
-        yield final
+        reason = handoff_reason(state, self._thresholds)
+        if self._conversations.append_if(conversation, "answer", to_payload(final), with_bot):
+            if reason:
+                self._conversations.append_if(conversation, "handoff", {"reason": reason}, with_bot)
+            yield final
 
     def interact(self, conversation: str, product: str, kind: InteractionKind, value: float = 1.0) -> bool:
         """Note what the shopper did with a product; False if there is no such product."""
@@ -122,7 +136,7 @@ class Assistant:
     def _respond(
         self, conversation: str, state: DialogueState, parsed: ParsedTurn, shopper: str, clock: Clock
     ) -> Iterator[Reply]:
-        if handoff_reason(state):
+        if handoff_reason(state, self._thresholds):
             yield self._person(state)
         elif state.intent in ("find", "refine", "recommend"):
             yield from self._find(state, shopper, clock)
@@ -228,10 +242,10 @@ class Assistant:
         products = [] if state.items else self._named(state, parsed)
         products = products or self._meant(state, state.shown if state.intent == "compare" else state.shown[:1])
         if not products:
+            person = QuickReply(phrase("quick_person", state.language), _frame(state.language, "human", {}))
             lines = [phrase("not_in_record", state.language), *self._contact(state.language)]
-        else:
-            lines = [about(p, state.language) for p in products]
-        return Reply(state.language, "\n".join(lines))
+            return Reply(state.language, _sentences(lines, state.language), quick_replies=(person,))
+        return Reply(state.language, "\n".join(about(p, state.language) for p in products))
 
     def _named(self, state: DialogueState, parsed: ParsedTurn) -> list[Product]:
         """The best product of the kind that a question names, unless that kind is being looked at already."""
@@ -274,8 +288,9 @@ class Assistant:
         if state.not_understood:
             return Reply(language, phrase("not_understood", language))
         if state.intent == "order":
+            person = QuickReply(phrase("quick_person", language), _frame(language, "human", {}))
             lines = [phrase("order", language), *self._contact(language)]
-            return Reply(language, " ".join(lines))
+            return Reply(language, _sentences(lines, language), quick_replies=(person,))
         if state.intent == "other":
             return Reply(language, phrase("not_shopping", language))
         ideas = QuickReply(phrase("quick_ideas", language), _frame(language, "recommend", {}))
@@ -283,8 +298,13 @@ class Assistant:
         return Reply(language, phrase(greeting, language), quick_replies=(ideas,))
 
     def _person(self, state: DialogueState) -> Reply:
+        """A person is called: how many wait before, when staff are there, how else they can be reached."""
         language = state.language
-        return Reply(language, " ".join(self._contact(language)))
+        lines = [phrase("called", language, place=len(self._conversations.waiting()) + 1)]
+        if self._opening_hours:
+            lines.append(phrase("hours", language, hours=self._opening_hours))
+        back = QuickReply(phrase("quick_back", language), _frame(language, "chitchat", {}))
+        return Reply(language, _sentences([*lines, *self._contact(language)], language), quick_replies=(back,))
 
     # -- helpers -------------------------------------------------------------------------
 
@@ -294,9 +314,7 @@ class Assistant:
         return bool(words) and not any(self._search.means("category", w) for w in words)
 
     def _contact(self, language: Language) -> list[str]:
-        if self._support_contact:
-            return [phrase("person", language, contact=self._support_contact)]
-        return [phrase("no_person", language)]
+        return [phrase("person", language, contact=self._support_contact)] if self._support_contact else []
 
     def _meant(self, state: DialogueState, default: Sequence[str]) -> list[Product]:
         ids = state.items or tuple(default)
@@ -323,6 +341,10 @@ def _acknowledged(before: DialogueState, state: DialogueState) -> str:
     return "".join(f"{line} " if language == "en" else line for line in lines)
 
 
+def _sentences(lines: Sequence[str], language: Language) -> str:
+    return (" " if language == "en" else "").join(lines)
+
+
 def _listed(words: Sequence[str], language: Language) -> str:
     return (", " if language == "en" else "、").join(words)
 
@@ -332,20 +354,31 @@ def _plainly(value: Any, language: Language) -> str:
 
 
 def unanswered(events: Sequence[Event]) -> str | None:
-    """The latest message's text if no answer came after it."""
+    """The latest message's text if it is the bot's to answer and no answer came after it."""
+    if not with_bot(events):
+        return None
     for event in reversed(events):
-        if event.kind == "answer":
+        if event.kind in ("answer", "returned"):
             return None
         if event.kind == "message":
             return str(event.payload["text"])
     return None
 
 
+def with_bot(events: Sequence[Event]) -> bool:
+    """Whether the bot may speak."""
+    return custody(events).holder == "bot"
+
+
+def _in_queue(events: Sequence[Event]) -> bool:
+    return custody(events).holder == "queue"
+
+
 def _shows(event: Event, product: str) -> bool:
     return event.kind == "answer" and any(pick["product"] == product for pick in event.payload["picks"])
 
 
-def to_payload(reply: Reply, handoff: str | None) -> dict[str, Any]:
+def to_payload(reply: Reply) -> dict[str, Any]:
     """An answer as the event log keeps it."""
     return {
         "role": "bot",
@@ -354,7 +387,6 @@ def to_payload(reply: Reply, handoff: str | None) -> dict[str, Any]:
         "picks": [{"product": p.product.external_id, "why": p.why, "parts": p.parts} for p in reply.picks],
         "quick_replies": [{"text": q.text, "frame": dict(q.frame), "item": q.item} for q in reply.quick_replies],
         "asks": reply.asks,
-        "handoff": handoff,
         "timings": dict(reply.timings),
     }
 

@@ -1,5 +1,6 @@
 """The HTTP API: what a click in the widget does, and health. The shopper is the cookie's, never the body's."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from assistant.build import Parts
 from assistant.phrases import phrase
+from assistant.store import Event
 from catalog.errors import UserError
 from web.identity import COOKIE, Identity
 from web.language import LANGUAGE_COOKIE, page_language
@@ -30,6 +32,12 @@ class Forget(BaseModel):
     name: str = Field(min_length=1, max_length=300)
 
 
+class Rating(BaseModel):
+    """How a conversation with a person was, 5 the best."""
+
+    score: int = Field(ge=1, le=5)
+
+
 class Correction(BaseModel):
     """What is right in the place of a fact."""
 
@@ -42,6 +50,12 @@ class Message(BaseModel):
 
     text: str = Field(min_length=1, max_length=MAX_MESSAGE)
     client_message_id: str | None = Field(default=None, max_length=64)
+
+
+def _to_be_rated(events: Sequence[Event]) -> bool:
+    """A conversation can be rated once each time that it was closed."""
+    last = next((e.kind for e in reversed(events) if e.kind in ("resolved", "rating")), "")
+    return last == "resolved"
 
 
 def router(parts: Parts, live: Live, identity: Identity) -> APIRouter:
@@ -72,6 +86,13 @@ def router(parts: Parts, live: Live, identity: Identity) -> APIRouter:
     @api.post("/messages", status_code=202)
     def say(message: Message, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
         live.say(conversation(request, shopper), message.text, message.client_message_id)
+
+    @api.post("/rating", status_code=204)
+    def rate(rating: Rating, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
+        own = conversation(request, shopper)
+        if parts.conversations.append_if(own, "rating", {"score": rating.score}, _to_be_rated) is None:
+            raise HTTPException(409, "there is no closed conversation to rate")
+        live.changed(own)
 
     @api.get("/profile")
     def profile(request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> dict[str, Any]:

@@ -40,6 +40,19 @@ def known_panel(language: Language) -> str:
     )
 
 
+def closing(language: Language, rated: bool) -> str:
+    """That a conversation is closed, and five stars to rate it by unless that is done."""
+    stars = (
+        ""
+        if rated
+        else "".join(
+            f'<button type="button" class="dg-star" data-dg-rate="{n}" aria-label="{n} / 5">★</button>'
+            for n in range(1, 6)
+        )
+    )
+    return f'<div class="dg-notice">{escape(phrase("closed", language))} {stars}</div>'
+
+
 def _say(offer: QuickReply, style: str) -> str:
     return f'<button type="button" class="{style}" data-dg-say="{escape(offer.text)}">{escape(offer.text)}</button>'
 

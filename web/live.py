@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from assistant.phrases import phrase
 from assistant.store import ConversationStore
-from assistant.turn import Assistant, to_payload, unanswered
+from assistant.turn import Assistant, to_payload, unanswered, with_bot
 from assistant.types import Reply
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,8 @@ class Live:
             # Whatever broke, the shopper is told and can go on.
             log.exception("no answer in conversation %s", conversation)
             language = (self._replies.get(conversation) or Reply("en")).language
-            self._conversations.append(
-                conversation, "answer", to_payload(Reply(language, phrase("trouble", language), done=True), None)
-            )
+            trouble = Reply(language, phrase("trouble", language), done=True)
+            self._conversations.append_if(conversation, "answer", to_payload(trouble), with_bot)
         finally:
             with self._lock:
                 self._running.discard(conversation)

@@ -11,11 +11,13 @@
   };
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-dg-kind], [data-dg-say]");
+    const button = event.target.closest("[data-dg-kind], [data-dg-say], [data-dg-rate]");
     if (!button) return;
     button.disabled = true;
-    const { dgKind, dgProduct, dgSay } = button.dataset;
-    const sent = dgSay
+    const { dgKind, dgProduct, dgSay, dgRate } = button.dataset;
+    const sent = dgRate
+      ? post("/api/rating", { score: Number(dgRate) })
+      : dgSay
       ? post("/api/messages", { text: dgSay, client_message_id: crypto.randomUUID?.() })
       : post("/api/interactions", { product: dgProduct, kind: dgKind });
     sent.then((response) => {

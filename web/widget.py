@@ -10,12 +10,13 @@ from typing import Any
 import gradio as gr
 
 from assistant.build import Parts
+from assistant.phrases import phrase
 from assistant.store import Event
 from assistant.turn import from_payload
-from assistant.types import Reply
+from assistant.types import Pick, Reply
 from catalog.types import Language
 from web.api import MAX_MESSAGE
-from web.cards import cards, known_panel, quick_replies
+from web.cards import cards, closing, known_panel, quick_replies
 from web.identity import COOKIE, Identity
 from web.language import LANGUAGE_COOKIE, page_language
 from web.live import Live
@@ -23,6 +24,8 @@ from web.live import Live
 TICK = 0.2  # seconds between looks; streamed text is shown at most this often
 POLL = 2.0  # seconds between looks at the database, for what other processes wrote
 HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
+# Events that the shopper is told of -> the phrase for it.
+NOTICES: dict[str, str] = {"claimed": "joined", "transferred": "joined", "released": "requeued", "returned": "left"}
 _TEXTS = {
     "en": {"placeholder": "What are you looking for?", "send": "Send", "chat": "Conversation", "message": "Message",
            "language": "Language"},
@@ -133,17 +136,26 @@ def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
 
 def render(parts: Parts, events: list[Event], growing: Reply | None) -> list[dict[str, Any]]:
     """The event log, and the reply under way, as chat messages."""
-    wanted = {p["product"] for e in events if e.kind == "answer" for p in e.payload["picks"]}
+    wanted = {p["product"] for e in events if e.kind in ("answer", "staff") for p in e.payload["picks"]}
     products = parts.products.by_external_id(wanted) if wanted else {}
     done = {(e.payload["product"], e.payload["kind"]) for e in events if e.kind in ("feedback", "cart")}
     messages: list[dict[str, Any]] = []
+    language: Language = "en"
     last = max((e.seq for e in events if e.kind in ("message", "answer")), default=0)
     for event in events:
         if event.kind == "message":
             messages.append(_text("user", event.payload["text"]))
         elif event.kind == "answer":
             reply = from_payload(event.payload, products)
+            language = reply.language
             messages += _reply(reply, done, latest=event.seq == last and growing is None)
+        elif event.kind == "staff":
+            messages += _staff(event, products, language, done)
+        elif event.kind in NOTICES:
+            messages.append(_notice(event, language))
+        elif event.kind == "resolved":
+            rated = any(e.kind == "rating" for e in events[event.seq :])
+            messages.append(_html(closing(language, rated)))
     if growing is not None and not growing.done:
         messages += _reply(growing, done, latest=False)
     return messages
@@ -160,6 +172,19 @@ def _reply(reply: Reply, done: Collection[tuple[str, str]], latest: bool) -> lis
     if latest and reply.quick_replies:
         messages.append(_html(quick_replies(reply.quick_replies)))
     return messages
+
+
+def _staff(event: Event, products: Any, language: Language, done: Collection[tuple[str, str]]) -> list[dict[str, Any]]:
+    """What a person says, under their name, and the products that they send."""
+    picks = [Pick(products[p["product"]], p["why"]) for p in event.payload["picks"] if p["product"] in products]
+    said = _text("assistant", f"{event.payload['staff']}: {event.payload['text']}") if event.payload["text"] else None
+    return [*([said] if said else []), *([_html(cards(picks, language, done))] if picks else [])]
+
+
+def _notice(event: Event, language: Language) -> dict[str, Any]:
+    """Who has come or gone."""
+    name = event.payload.get("to") or event.payload.get("staff", "")
+    return _html(f'<div class="dg-notice">{escape(phrase(NOTICES[event.kind], language, name=name))}</div>')
 
 
 def _text(role: str, text: str) -> dict[str, Any]:

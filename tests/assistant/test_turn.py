@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
 from assistant.parser import Parser, tuned_prompt
 from assistant.ranking.ranker import Ranker
@@ -126,7 +127,47 @@ def test_an_open_request_goes_by_history(chat: Chat, store: ProductStore) -> Non
 def test_a_person_is_named_when_asked_for(toy: Search, store: ProductStore, embedder: Any) -> None:
     chat = Chat(toy, store, embedder, contact="help@example.com")
     assert "help@example.com" in chat.say("人工", frame("human")).text
-    assert "help@example.com" in chat.say("where is my parcel", frame("order", mood=-1)).text
+    order = Chat(toy, store, embedder, contact="help@example.com").say("where is my parcel", frame("order"))
+    assert "help@example.com" in order.text
+    assert [q.text for q in order.quick_replies] == ["Get me a person"]
+
+
+def test_after_a_handoff_the_bot_is_silent_until_it_is_given_back(chat: Chat) -> None:
+    called = chat.say("let me talk to a human", frame("human"))
+    assert called.text.startswith("I have called a member of staff, you are number 1 in the queue")
+    assert chat.conversations.waiting() == [chat.conversation]
+    chat.assistant.hear(chat.conversation, "a red scarf")
+    assert list(chat.assistant.answer(chat.conversation)) == []
+    desk = Desk(chat.conversations, chat.store)
+    desk.claim(chat.conversation, "lin")
+    desk.reply(chat.conversation, "lin", "These?", ["bag", "trail"])
+    desk.hand_back(chat.conversation, "lin")
+    assert unanswered(chat.conversations.events(chat.conversation)) is None
+    again = chat.say("is the second one waterproof?", frame("ask", items=[2]))
+    assert "Trail running shoes" in again.text
+
+
+def test_who_waits_can_go_back_to_the_bot(chat: Chat) -> None:
+    called = chat.say("a human", frame("human"))
+    back = chat.say(called.quick_replies[0].text)
+    assert back.text
+    assert chat.conversations.waiting() == []
+    assert shown(chat.say("scarf", frame("find", slots={"category": ["scarf"]})))
+
+
+def test_an_answer_under_way_when_a_person_takes_over_is_dropped(chat: Chat) -> None:
+    chat.llm.enqueue(frame("find", slots={"category": ["scarf"]}))
+    chat.assistant.hear(chat.conversation, "scarf")
+    answering = chat.assistant.answer(chat.conversation)
+    assert next(answering).picks
+    Desk(chat.conversations, chat.store).claim(chat.conversation, "lin")
+    assert not any(reply.done for reply in answering)
+    assert [e.kind for e in chat.conversations.events(chat.conversation)] == ["message", "parsed", "claimed"]
+
+
+def test_a_complaint_goes_to_a_person_with_its_reason(chat: Chat) -> None:
+    chat.say("my charger caught fire", frame("order", mood=-1))
+    assert chat.conversations.events(chat.conversation)[-1].payload == {"reason": "safety"}
 
 
 def test_an_answer_is_given_once(chat: Chat) -> None:

@@ -1,0 +1,38 @@
+"""Who holds a conversation: the bot, the queue, a member of staff, or nobody any more. A fold over its events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Holder = Literal["bot", "queue", "staff", "nobody"]
+_HOLDERS: dict[str, Holder] = {
+    "handoff": "queue", "claimed": "staff", "transferred": "staff", "released": "queue", "returned": "bot",
+    "resolved": "nobody",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """`staff` is who holds it, `reason` why it was handed off, `since` when it came to its holder."""
+
+    holder: Holder = "bot"
+    staff: str = ""
+    reason: str = ""
+    since: datetime | None = None
+
+
+def custody(events: Iterable[Any]) -> Custody:
+    """The holder after `events` (anything with `kind`, `payload` and `time`).
+
+    A shopper who writes again after a conversation was resolved talks to the bot.
+    """
+    now = Custody()
+    for event in events:
+        if event.kind in _HOLDERS:
+            holder = _HOLDERS[event.kind]
+            staff = event.payload.get("to") or event.payload.get("staff", "") if holder == "staff" else ""
+            now = Custody(holder, staff, event.payload.get("reason", now.reason), event.time)
+        elif event.kind == "message" and now.holder == "nobody":
+            now = Custody(since=event.time)
+    return now

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
 from assistant.handoff import Thresholds
 from assistant.llm import LLM
@@ -18,6 +19,7 @@ from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
 from assistant.ranking.ranker import MANIFEST, Ranker
 from assistant.settings import Settings
+from assistant.staff import StaffStore
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
 from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder, product_vectors
@@ -46,6 +48,8 @@ class Parts:
     search: Search
     assistant: Assistant
     memory: Memory
+    desk: Desk
+    staff: StaffStore
 
 
 def open_store(settings: Settings) -> ProductStore:
@@ -140,7 +144,8 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
         settings.picks, settings.support_contact, settings.opening_hours,
         Thresholds(settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated),
     )  # fmt: skip
-    return Parts(settings, store, conversations, search, assistant, Memory(store, conversations))
+    return Parts(settings, store, conversations, search, assistant, Memory(store, conversations),
+                 Desk(conversations, store), StaffStore(store.engine))  # fmt: skip
 
 
 def catalog_or_sample(settings: Settings) -> list[Product]:

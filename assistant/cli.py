@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from assistant import __version__, cli_ranking
+from assistant import __version__, cli_desk, cli_ranking
 from assistant.cli_models import bench_app, evaluate_app, models_app, train_app
 from assistant.console import Columns, Json, err, note, out, pairs, print_rows, settings_of, spinner
 from catalog.errors import UserError
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Daogou 导购: a shopping assistant that listens, searches and explains.", no_args_is_help=True)
 catalog_app = typer.Typer(help="Products in and out.", no_args_is_help=True)
 history_app = typer.Typer(help="What shoppers did before.", no_args_is_help=True)
+staff_app = typer.Typer(help="Who may sign in at the desk.", no_args_is_help=True)
 profile_app = typer.Typer(help="What is known of a shopper.", no_args_is_help=True)
 for name, group in (
-    ("catalog", catalog_app), ("history", history_app), ("profile", profile_app), ("models", models_app),
+    ("catalog", catalog_app), ("history", history_app), ("profile", profile_app), ("staff", staff_app), ("models", models_app),
     ("train", train_app), ("evaluate", evaluate_app), ("bench", bench_app),
 ):  # fmt: skip
     app.add_typer(group, name=name)
@@ -34,10 +35,13 @@ for name, group, command in (
     ("requests", evaluate_app, cli_ranking.evaluate_requests), ("ranking", bench_app, cli_ranking.bench_ranking),
     ("feedback", evaluate_app, cli_ranking.evaluate_feedback), ("questions", evaluate_app, cli_ranking.evaluate_questions),
     ("show", profile_app, cli_ranking.profile_show), ("forget", profile_app, cli_ranking.profile_forget),
-    ("check", history_app, cli_ranking.history_check),
+    ("check", history_app, cli_ranking.history_check), ("add", staff_app, cli_desk.staff_add),
+    ("list", staff_app, cli_desk.staff_list), ("disable", staff_app, cli_desk.staff_disable),
+    ("passwd", staff_app, cli_desk.staff_passwd),
 ):  # fmt: skip
     group.command(name)(command)
 app.command()(cli_ranking.explain)
+app.command()(cli_desk.desk)
 
 # Modules of optional parts -> the extra that brings them.
 EXTRAS = dict.fromkeys(("implicit", "matplotlib", "num2words", "sklearn", "tensorboard"), "train")
@@ -88,6 +92,8 @@ def serve(
         print(json.dumps({"url": url}), flush=True)
     else:
         err.print(f"[bold]{settings.shop_name}[/] is open at [link]{url}[/link]", highlight=False)
+        hint = "" if parts.staff.all() else "; nobody can sign in yet: daogou staff add NAME"
+        err.print(f"The desk of the staff is at [link]{url}/desk[/link]{hint}", highlight=False)
     listen(parts)
 
 

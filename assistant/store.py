@@ -60,6 +60,14 @@ class ConversationStore:
         """The conversations that wait for a person or have one, the longest first."""
         return [c for c, kind, _ in self._held() if kind in ("handoff", "released", "claimed", "transferred")]
 
+    def held_cursor(self) -> tuple[tuple[str, int], ...]:
+        """(conversation, number of its latest event) of those held: changes with everything a desk shows."""
+        latest = select(EventRow.conversation_id, func.max(EventRow.seq)).where(
+            EventRow.conversation_id.in_(self.held())
+        )
+        with self._engine.connect() as connection:
+            return tuple(connection.execute(latest.group_by(EventRow.conversation_id)).tuples())
+
     def _held(self) -> list[tuple[str, str, datetime]]:
         """(conversation, the event that gave it to its holder, when) for all that ever left the bot."""
         last = (

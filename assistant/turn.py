@@ -24,6 +24,7 @@ from catalog.types import Interaction, InteractionKind, Language, Product, Query
 CANDIDATES = 200
 ALIKE = 20  # products most like a shown one that "more like this" chooses from
 GOOD_MOOD = 0.3
+_SEARCHES = ("find", "refine", "recommend")
 
 
 class Parser(Protocol):
@@ -108,6 +109,26 @@ class Assistant:
                 self._conversations.append_if(conversation, "handoff", {"reason": reason}, with_bot)
             yield final
 
+    def draft(self, conversation: str) -> Reply:
+        """What the bot would say to the latest message: a suggestion, of which nothing is stored.
+
+        What a message would change (the cart, a like) is not done.
+        """
+        events = self._conversations.events(conversation)
+        text = next((e.payload["text"] for e in reversed(events) if e.kind == "message"), "")
+        before = fold(events)
+        if not text:
+            return Reply(before.language)
+        parsed = self._parser.parse(text, before)
+        state = replace(update(before, parsed), text=text)
+        shopper = self._conversations.shopper_of(conversation)
+        if state.intent in _SEARCHES:
+            *_, last = self._find(state, shopper, Clock())
+            return last
+        return (
+            self._ask(state, parsed) if state.items or state.intent in ("ask", "compare") else self._small_talk(state)
+        )
+
     def interact(self, conversation: str, product: str, kind: InteractionKind, value: float = 1.0) -> bool:
         """Note what the shopper did with a product; False if there is no such product."""
         if not self._note(conversation, product, kind, value):
@@ -138,7 +159,7 @@ class Assistant:
     ) -> Iterator[Reply]:
         if handoff_reason(state, self._thresholds):
             yield self._person(state)
-        elif state.intent in ("find", "refine", "recommend"):
+        elif state.intent in _SEARCHES:
             yield from self._find(state, shopper, clock)
         elif state.intent == "cart":
             yield self._cart(conversation, state)

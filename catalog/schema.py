@@ -232,6 +232,36 @@ class EventRow(Base):
     __table_args__ = (UniqueConstraint("conversation_id", "client_message_id"),)
 
 
+class StaffRow(Base):
+    __tablename__ = "staff"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    role: Mapped[str] = mapped_column(String(10))
+    password_hash: Mapped[str] = mapped_column(String(200))  # argon2id
+    disabled: Mapped[bool]
+    failures: Mapped[int]  # wrong passwords in a row
+    locked_until: Mapped[datetime | None] = mapped_column(Instant)
+    created: Mapped[datetime] = mapped_column(Instant)
+
+
+class StaffSessionRow(Base):
+    __tablename__ = "staff_sessions"
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # whoever reads the table has no token
+    staff_name: Mapped[str] = mapped_column(ForeignKey("staff.name", ondelete="CASCADE"))
+    csrf: Mapped[str] = mapped_column(String(64))
+    expires: Mapped[datetime] = mapped_column(Instant)
+
+
+class AuditRow(Base):
+    """What staff did, only ever appended; it outlives the account."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    staff_name: Mapped[str] = mapped_column(String(60))
+    action: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[str] = mapped_column(Text)
+    time: Mapped[datetime] = mapped_column(Instant)
+
+
 def open_database(url: str) -> Engine:
     """An engine on an up-to-date database, created if it is not there yet.
 

@@ -12,7 +12,7 @@ ASSISTANT = (
     {"types"},
     {"settings", "prompts", "phrases", "frame"},
     {"state", "llm"},
-    {"parser", "reviews", "brief", "store", "profile", "handoff", "custody"},
+    {"parser", "reviews", "brief", "store", "profile", "handoff", "custody", "staff"},
     {"ranking", "memory"},
     {"explain", "question"},
     {"turn", "desk"},
@@ -20,7 +20,7 @@ ASSISTANT = (
     {"training"},
     {"evaluation", "doctor", "console"},
     {"cli_models"},
-    {"cli_ranking"},
+    {"cli_ranking", "cli_desk"},
     {"cli"},
 )
 HEAVY = {"torch", "transformers", "gradio", "sentence_transformers", "numpy", "sqlalchemy", "pydantic"}

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse
 
 from assistant.build import Parts
 from web.api import router
+from web.desk import desk_router
 from web.identity import Identity, IdentityMiddleware, secret_key
 from web.live import Live
 from web.widget import build_widget, css, head
@@ -25,6 +26,7 @@ def create_app(parts: Parts) -> FastAPI:
     live = Live(parts.assistant, parts.conversations)
     app = FastAPI(title=settings.shop_name)
     app.include_router(router(parts, live, identity))
+    app.include_router(desk_router(parts, live))
     pictures = (settings.data_dir / "images").resolve()
 
     @app.get("/images/{name}")

@@ -27,7 +27,8 @@ def test_help_has_an_example_for_every_command() -> None:
     for command in ("serve", "chat", "parse", "search", "recommend", "doctor", "catalog import", "catalog show",
                     "catalog export", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",
                     "train data", "train ranker", "evaluate parser", "evaluate fuzz", "evaluate ranking", "evaluate requests", "bench ranking", "explain",
-                    "evaluate feedback", "evaluate questions", "profile show", "profile forget", "history check"):  # fmt: skip
+                    "evaluate feedback", "evaluate questions", "profile show", "profile forget", "history check", "staff add", "staff list",
+                    "staff disable", "staff passwd", "desk"):  # fmt: skip
         assert "Example: daogou" in run(*command.split(), "--help")
 
 
@@ -104,3 +105,13 @@ def test_what_is_known_of_a_shopper_is_shown_and_forgotten(feed: Path, tmp_path:
     assert json.loads(run("profile", "show", "ann", "--json")) == []
     assert "is nothing that is known" in run("profile", "forget", "ann", "nonsense", code=1)
     assert json.loads(run("history", "check", "--json")) == []
+
+
+def test_staff_accounts(tmp_path: Path) -> None:
+    run("staff", "add", "Lin", "--role", "lead", stdin="correct horse battery\n")
+    assert json.loads(run("staff", "list", "--json")) == [{"name": "Lin", "role": "lead", "disabled": False}]
+    assert "at least 10" in run("staff", "passwd", "Lin", stdin="short\n", code=1)
+    assert "name or password is wrong" in run("desk", "--as", "Lin", stdin="wrong wrong wrong\n", code=1)
+    run("desk", "--as", "Lin", stdin="correct horse battery\nlist\nquit\n")
+    run("staff", "disable", "Lin")
+    assert json.loads(run("staff", "list", "--json"))[0]["disabled"] is True

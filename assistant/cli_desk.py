@@ -1,0 +1,125 @@
+"""Commands of the staff: accounts, and the desk in the terminal."""
+
+import getpass
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assistant.console import Json, err, note, out, print_rows, settings_of
+
+if TYPE_CHECKING:
+    from assistant.desk import Desk
+    from assistant.staff import StaffStore
+
+Name = Annotated[str, typer.Argument(help="The account's name, as shoppers see it.")]
+_HELP = "list | open N | read | reply TEXT | note TEXT | claim | release | back | resolve | quit"
+
+
+def staff_add(name: Name, role: Annotated[str, typer.Option(help="agent, lead or admin.")] = "agent") -> None:
+    """Let somebody sign in at the desk. The password is asked for, or read from standard input.
+
+    Example: daogou staff add Lin --role lead
+    """
+    _staff().add(name, _password(), role)
+    note(f"{name} can sign in at /desk")
+
+
+def staff_list(as_json: Json = False) -> None:
+    """Who may sign in.
+
+    Example: daogou staff list
+    """
+    print_rows([{"name": s.name, "role": s.role, "disabled": s.disabled} for s in _staff().all()], as_json)
+
+
+def staff_disable(name: Name) -> None:
+    """Let somebody sign in no more; who is signed in is signed out at once.
+
+    Example: daogou staff disable Lin
+    """
+    _staff().disable(name)
+    note(f"{name} cannot sign in any more")
+
+
+def staff_passwd(name: Name) -> None:
+    """A new password for somebody, who is signed out everywhere.
+
+    Example: daogou staff passwd Lin
+    """
+    _staff().set_password(name, _password())
+    note(f"the password of {name} is changed")
+
+
+def desk(name: Annotated[str, typer.Option("--as", help="Your account's name.")]) -> None:
+    """The desk in the terminal: who waits, what was said, and answering.
+
+    Example: daogou desk --as Lin
+    """
+    from assistant.build import open_store
+    from assistant.desk import Desk, DeskError
+    from assistant.staff import StaffStore
+    from assistant.store import ConversationStore
+
+    store = open_store(settings_of())
+    StaffStore(store.engine).sign_in(name, _password())
+    counter = Desk(ConversationStore(store.engine), store)
+    current = ""
+    note(_HELP)
+    for line in sys.stdin if not sys.stdin.isatty() else iter(lambda: input("desk› "), ""):
+        command, _, words = line.strip().partition(" ")
+        try:
+            if command == "quit":
+                return
+            current = _command(counter, name, command, words, current)
+        except DeskError as error:
+            err.print(f"[bold red]error:[/] {error}", highlight=False)
+
+
+def _command(counter: "Desk", name: str, command: str, words: str, current: str) -> str:
+    """Do one command; the conversation that is open afterwards. Raises `DeskError`."""
+    from assistant.desk import DeskError
+
+    if command == "list":
+        for number, row in enumerate(counter.queue(), start=1):
+            who = row.custody.staff or "waiting"
+            out.print(f"{number}. {who}, {row.waited / 60:.0f} min, mood {row.mood}, {row.unread} unread: {row.last}", markup=False)  # fmt: skip
+        return current
+    if command == "open":
+        rows = counter.queue()
+        if not words.isdecimal() or not 0 < int(words) <= len(rows):
+            raise DeskError(f"open a number from 1 to {len(rows)}")
+        current = rows[int(words) - 1].conversation
+    if not current:
+        raise DeskError("open a conversation first")
+    actions: dict[str, Callable[[], object]] = {
+        "open": lambda: _read(counter, current), "read": lambda: _read(counter, current),
+        "reply": lambda: counter.reply(current, name, words), "note": lambda: counter.note(current, name, words),
+        "claim": lambda: counter.claim(current, name), "release": lambda: counter.release(current, name),
+        "back": lambda: counter.hand_back(current, name), "resolve": lambda: counter.resolve(current, name),
+    }  # fmt: skip
+    if command not in actions:
+        raise DeskError(_HELP)
+    actions[command]()
+    return current
+
+
+def _read(counter: "Desk", conversation: str) -> None:
+    for event in counter.transcript(conversation):
+        if text := event.payload.get("text"):
+            who = event.payload.get("staff") or event.payload.get("role", "")
+            out.print(f"{event.time:%H:%M} {who}: {text}", markup=False)
+        elif event.kind in ("handoff", "claimed", "released", "returned", "resolved"):
+            out.print(f"{event.time:%H:%M} -- {event.kind} {event.payload.get('staff', event.payload.get('reason', ''))}", markup=False)  # fmt: skip
+
+
+def _password() -> str:
+    return getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+
+def _staff() -> "StaffStore":
+    from assistant.build import open_store
+    from assistant.staff import StaffStore
+
+    return StaffStore(open_store(settings_of()).engine)

@@ -1,0 +1,208 @@
+"""The desk over HTTP and in the browser."""
+
+import re
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes import ScriptedLLM, frame
+from tests.web.conftest import Shop
+from web.desk import COOKIE
+
+PASSWORD = "correct horse battery"
+ANGRY = frame("order", mood=-2)
+
+
+class Agent:
+    """A signed-in member of staff."""
+
+    def __init__(self, shop: Shop, name: str = "Lin") -> None:
+        if name not in {s.name for s in shop.parts.staff.all()}:
+            shop.parts.staff.add(name, PASSWORD)
+        self.client = httpx.Client(base_url=shop.url, timeout=30)
+        told = self.client.post("/desk/sign-in", json={"name": name, "password": PASSWORD})
+        assert told.status_code == 200
+        self.csrf = {"X-CSRF-Token": told.json()["csrf"]}
+
+    def post(self, path: str, body: Any = None) -> httpx.Response:
+        return self.client.post(f"/desk{path}", json=body or {}, headers=self.csrf)
+
+    def get(self, path: str) -> Any:
+        return self.client.get(f"/desk{path}").json()
+
+
+def handed_off(shop: Shop, script: ScriptedLLM, text: str = "a human please") -> str:
+    visitor = shop.visitor()
+    script.enqueue(frame("human"))
+    visitor.post("/api/messages", json={"text": text})
+    deadline = time.monotonic() + 10
+    before = set(shop.parts.conversations.waiting())
+    while time.monotonic() < deadline:
+        if new := set(shop.parts.conversations.waiting()) - before:
+            return new.pop()
+        time.sleep(0.05)
+    raise AssertionError("nobody was handed off")
+
+
+def paths(shop: Shop) -> list[tuple[str, str]]:
+    """(method, path) of everything below /desk that is not the way in."""
+    schema = httpx.get(f"{shop.url}/openapi.json").json()["paths"]
+    public = {"/desk", "/desk/assets/{name}", "/desk/sign-in"}
+    return [(m, p) for p, methods in schema.items() if p.startswith("/desk") and p not in public for m in methods]
+
+
+def test_nothing_of_the_desk_answers_without_signing_in(shop: Shop, script: ScriptedLLM) -> None:
+    conversation = handed_off(shop, script)
+    assert len(paths(shop)) >= 12
+    for client in (httpx.Client(base_url=shop.url), shop.visitor(), forged(shop)):
+        for method, path in paths(shop):
+            path = path.format(conversation=conversation, action="claim")
+            told = client.request(method, path, json={"text": "x", "to": "x"} if method == "post" else None)
+            assert told.status_code == 401, (method, path)
+            assert "human" not in told.text
+    assert [e.kind for e in shop.parts.conversations.events(conversation)][-1] == "handoff"
+
+
+def forged(shop: Shop) -> httpx.Client:
+    return httpx.Client(base_url=shop.url, cookies={COOKIE: "made up"})
+
+
+def test_every_change_needs_the_sessions_own_token(shop: Shop, script: ScriptedLLM) -> None:
+    conversation = handed_off(shop, script)
+    lin, wei = Agent(shop), Agent(shop, "Wei")
+    for headers in ({}, {"X-CSRF-Token": "made up"}, wei.csrf):
+        for method, path in paths(shop):
+            if method == "post":
+                path = path.format(conversation=conversation, action="claim")
+                body = {"text": "x", "to": "x"}
+                assert lin.client.post(path, json=body, headers=headers).status_code == 403, path
+
+
+def test_a_conversation_over_the_desk(shop: Shop, script: ScriptedLLM) -> None:
+    conversation = handed_off(shop, script)
+    lin, wei = Agent(shop), Agent(shop, "Wei")
+    (row,) = lin.get("/queue")
+    assert (row["holder"], row["reason"], row["unread"], row["last"]) == ("queue", "asked", 1, "a human please")
+    own = f"/conversations/{conversation}"
+    assert lin.post(f"{own}/claim").status_code == 204
+    refused = wei.post(f"{own}/claim")
+    assert (refused.status_code, refused.json()["detail"]) == (409, "Lin has this conversation already")
+    assert wei.post(f"{own}/reply", {"text": "hi"}).status_code == 409
+    assert lin.post(f"{own}/reply", {"text": "These?", "picks": ["scarf-01"]}).status_code == 204
+    assert lin.post(f"{own}/reply", {"text": "", "picks": []}).status_code == 409
+    assert lin.post(f"{own}/reply", {"text": "x", "picks": ["nowhere"]}).json()["detail"] == "no product 'nowhere'"
+    assert wei.post(f"{own}/note", {"text": "regular"}).status_code == 204
+    assert lin.post(f"{own}/tag", {"text": "vip"}).status_code == 204
+    told = lin.get(own)
+    assert (told["holder"], told["staff"], told["tags"]) == ("staff", "Lin", ["vip"])
+    kinds = [e["kind"] for e in told["events"]]
+    assert kinds == ["message", "answer", "handoff", "claimed", "staff", "note", "tag"]
+    assert told["events"][4]["picks"][0]["price"].startswith("¥")
+    assert lin.post(f"{own}/transfer", {"to": "nobody"}).status_code == 422
+    assert lin.post(f"{own}/transfer", {"to": "Wei"}).status_code == 204
+    assert wei.post(f"{own}/resolve").status_code == 204
+    assert lin.get("/queue") == []
+    assert lin.client.get("/desk/conversations/nowhere").status_code == 404
+    actions = [(who, what) for who, what, _, _ in shop.parts.staff.audited()]
+    assert ("Lin", "claim") in actions
+    assert ("Wei", "resolve") in actions
+
+
+def test_a_suggestion_stores_nothing(shop: Shop, script: ScriptedLLM) -> None:
+    conversation = handed_off(shop, script)
+    lin = Agent(shop)
+    script.enqueue(frame("find", slots={"category": ["scarf"]}))
+    before = shop.parts.conversations.last_seq(conversation)
+    draft = lin.get(f"/conversations/{conversation}/suggestion")
+    assert len(draft["picks"]) == 3
+    assert shop.parts.conversations.last_seq(conversation) == before
+
+
+def test_products_can_be_searched(shop: Shop) -> None:
+    found = Agent(shop).get("/products?text=scarf")
+    assert any("scarf" in p["title"] for p in found)
+
+
+def test_signing_out_ends_the_session(shop: Shop) -> None:
+    lin = Agent(shop)
+    assert lin.get("/me")["name"] == "Lin"
+    assert lin.post("/sign-out").status_code == 204
+    assert lin.client.get("/desk/me").status_code == 401
+    assert httpx.post(f"{shop.url}/desk/sign-in", json={"name": "Lin", "password": "wrong"}).status_code == 401
+
+
+def test_the_page_cannot_be_framed(shop: Shop) -> None:
+    page = httpx.get(f"{shop.url}/desk")
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert httpx.get(f"{shop.url}/desk/assets/desk.js").status_code == 200
+    assert httpx.get(f"{shop.url}/desk/assets/desk.py").status_code == 404
+
+
+@pytest.mark.browser
+def test_from_anger_to_five_stars(chromium: Any, shop: Shop, script: ScriptedLLM) -> None:
+    shop.parts.staff.add("Lin", PASSWORD)
+    shopper = chromium.new_context(locale="zh-CN").new_page()
+    desk = chromium.new_context(locale="en-GB").new_page()
+    desk.goto(f"{shop.url}/desk")
+    desk.get_by_label("Name").fill("Lin")
+    desk.get_by_label("Password").fill(PASSWORD)
+    desk.get_by_role("button", name="Sign in").click()
+    desk.wait_for_selector("#empty:not([hidden])")
+
+    shopper.goto(shop.url)
+    shopper.wait_for_selector("#dg-message textarea")
+    script.enqueue(ANGRY)
+    shopper.locator("#dg-message textarea").fill("买的跑鞋第一天就坏了，我要投诉！")
+    shopper.locator("#dg-send").click()
+    shopper.wait_for_function("document.body.innerText.includes('已为您转接人工客服')")
+    desk.wait_for_selector("#queue button:has-text('投诉')")
+    assert desk.title().startswith("(1)")
+    desk.locator("#queue button").first.click()
+    desk.get_by_role("button", name="Claim").click()
+    shopper.wait_for_function("document.body.innerText.includes('Lin已接入')")
+    desk.get_by_label("Products").fill("跑鞋")
+    desk.get_by_role("button", name="Search").click()
+    desk.locator("#found button").first.click()
+    desk.locator("#reply textarea").fill("非常抱歉，给您换这双好吗？")
+    desk.locator("#reply [type=submit]").click()
+    shopper.wait_for_function("document.body.innerText.includes('给您换这双好吗')")
+    shopper.wait_for_selector(".dg-card")
+    sent = shopper.locator(".dg-card").first.get_attribute("data-product")
+    desk.get_by_role("button", name="Back to the bot").click()
+    shopper.wait_for_function("document.body.innerText.includes('导购助手继续为您服务')")
+    script.enqueue(frame("cart", items=[1]))
+    shopper.locator("#dg-message textarea").fill("第一个加购物车")
+    shopper.locator("#dg-send").click()
+    shopper.wait_for_function("document.body.innerText.includes('已加入购物车')")
+    conversation = shop.parts.conversations.all()[-1][0]
+    shopper_id = shop.parts.conversations.shopper_of(conversation)
+    assert shop.parts.products.history(shopper_id)[0].product == sent  # the bot knows what staff sent
+    script.enqueue(frame("human"))
+    shopper.locator("#dg-message textarea").fill("再找一下人工")
+    shopper.locator("#dg-send").click()
+    desk.get_by_role("button", name="Claim").click()
+    desk.get_by_role("button", name="Resolve").click()
+    shopper.locator(".dg-star").nth(4).click()
+    shopper.wait_for_function("!document.querySelector('.dg-star')")
+    assert shop.parts.conversations.events(conversation)[-1].payload == {"score": 5}
+
+
+@pytest.mark.browser
+def test_the_desk_is_accessible(chromium: Any, shop: Shop, script: ScriptedLLM) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    handed_off(shop, script)
+    shop.parts.staff.add("Lin", PASSWORD)
+    page = chromium.new_context(locale="en-GB").new_page()
+    page.goto(f"{shop.url}/desk")
+    page.get_by_label("Name").fill("Lin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("#queue button").first.click()
+    page.wait_for_selector("#transcript li")
+    violations = Axe().run(page).response["violations"]
+    serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in violations if v["impact"] in ("serious", "critical")]
+    assert serious == []
+    assert not re.search(r"undefined|\[object", page.locator("body").inner_text())

@@ -1,0 +1,225 @@
+// The desk's page: follows the queue and one conversation, and asks the server for everything that it does.
+(() => {
+  const TEXTS = {
+    en: { desk: "Desk", name: "Name", password: "Password", sign_in: "Sign in", sign_out: "Sign out", empty: "Nobody is waiting.",
+      send: "Send", note: "Private note", suggest: "Suggest a reply", understood: "Understood", known: "Known", cart: "Cart", tags: "Tags",
+      add_tag: "Add tag", products: "Products", search: "Search", claim: "Claim", release: "Back to the queue", hand_back: "Back to the bot",
+      resolve: "Resolve", transfer: "Give to…", attach: "Attach", remove: "Remove", canned: "Canned replies", waiting: "waiting", with: "with",
+      mood: "mood", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
+      returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", tag: "tag", contact: "contact" },
+    zh: { desk: "客服台", name: "姓名", password: "密码", sign_in: "登录", sign_out: "退出", empty: "没有人在等待。",
+      send: "发送", note: "内部备注", suggest: "建议回复", understood: "已理解的条件", known: "顾客画像", cart: "购物车", tags: "标签",
+      add_tag: "添加标签", products: "商品", search: "搜索", claim: "接入", release: "放回队列", hand_back: "交还机器人",
+      resolve: "结束", transfer: "转给…", attach: "附上", remove: "移除", canned: "常用回复", waiting: "等待中", with: "由",
+      mood: "情绪", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
+      returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", tag: "标签", contact: "联系方式" },
+  };
+  const CANNED = {
+    en: ["Hello, this is {name}. How can I help?", "I am sorry about that. Let me look into it.", "Is there anything else I can do for you?"],
+    zh: ["您好，我是{name}，很高兴为您服务。", "非常抱歉给您带来不便，我马上为您查看。", "请问还有什么可以帮您？"],
+  };
+  const $ = (id) => document.getElementById(id);
+  let me = null, current = null, seen = 0, attached = [], known = new Set();
+  let language = localStorage.getItem("desk_language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+  const t = (key) => TEXTS[language][key] ?? key;
+  const element = (tag, text = "", attributes = {}) => {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  };
+  const call = async (path, body) => {
+    const options = body === undefined ? {} : {
+      method: "POST", body: JSON.stringify(body),
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": me?.csrf ?? "" },
+    };
+    const response = await fetch(`/desk${path}`, options);
+    if (response.status === 401 && path !== "/sign-in") { show(null); throw new Error(t("sign_in")); }
+    const told = response.status === 204 ? null : await response.json();
+    if (!response.ok) throw new Error(typeof told.detail === "string" ? told.detail : JSON.stringify(told.detail));
+    return told;
+  };
+  const attempt = async (work, place = $("trouble")) => {
+    place.textContent = "";
+    try { return await work(); } catch (error) { place.textContent = error.message; }
+  };
+
+  const label = () => {
+    document.documentElement.lang = language;
+    document.title = t("desk");
+    for (const node of document.querySelectorAll("[data-text]")) node.textContent = t(node.dataset.text);
+    const first = element("option", t("canned"), { value: "" });
+    $("canned").replaceChildren(first, ...CANNED[language].map((text) => element("option", text, { value: text })));
+    $("canned").setAttribute("aria-label", t("canned"));
+    document.querySelector("#reply textarea").setAttribute("aria-label", t("send"));
+    document.querySelector("#search input").setAttribute("aria-label", t("products"));
+    document.querySelector("#tag input").setAttribute("aria-label", t("add_tag"));
+  };
+  const show = (who) => {
+    me = who;
+    $("sign-in").hidden = Boolean(who);
+    $("desk").hidden = !who;
+    if (who) { $("me").textContent = who.name; follow(); loadQueue(); }
+  };
+
+  const card = (product, button, act) => {
+    const row = element("li", "", { class: "card" });
+    if (product.image) row.append(element("img", "", { src: product.image, alt: "" }));
+    const words = element("span", product.title);
+    words.append(element("small", [product.price, product.why].filter(Boolean).join(" · ")));
+    row.append(words);
+    if (button) {
+      const made = element("button", t(button), { type: "button", "aria-label": `${t(button)}: ${product.title}` });
+      made.addEventListener("click", () => act(product));
+      row.append(made);
+    }
+    return row;
+  };
+  const attach = (product) => { attached = [...attached.filter((p) => p.id !== product.id), product]; showAttached(); };
+  const showAttached = () => $("attached").replaceChildren(...attached.map((p) => card(p, "remove", (gone) => {
+    attached = attached.filter((one) => one.id !== gone.id); showAttached();
+  })));
+
+  const loadQueue = async () => {
+    const rows = await call("/queue");
+    $("empty").hidden = rows.length > 0;
+    $("queue").replaceChildren(...rows.map((row) => {
+      const button = element("button", "", { type: "button", "aria-current": row.conversation === current });
+      const state = row.holder === "staff" ? `${t("with")} ${row.staff}` : t("waiting");
+      button.append(element("strong", row.last || "…"), element("span", `${state} · ${Math.round(row.waited / 60)} ${t("minutes")} · ${t("mood")} ${row.mood}${row.reason ? ` · ${row.reason}` : ""}`));
+      if (row.unread) button.append(element("span", row.unread, { class: "unread" }));
+      button.addEventListener("click", () => open(row.conversation));
+      const item = element("li");
+      item.append(button);
+      return item;
+    }));
+    const waiting = rows.filter((row) => row.holder === "queue").map((row) => row.conversation);
+    if (waiting.some((id) => !known.has(id)) && known.size + waiting.length > 0) announce();
+    waiting.forEach((id) => known.add(id));
+    document.title = waiting.length ? `(${waiting.length}) ${t("desk")}` : t("desk");
+  };
+  const announce = () => {
+    try {
+      const audio = new AudioContext(), tone = audio.createOscillator();
+      tone.connect(audio.destination); tone.frequency.value = 660; tone.start(); tone.stop(audio.currentTime + 0.15);
+    } catch { /* no sound before the first click */ }
+  };
+
+  const event = (one) => {
+    const spoken = ["message", "answer", "staff", "note"].includes(one.kind);
+    const name = one.kind === "cart" ? t("cart_event") : t(one.kind);
+    const words = spoken ? (one.kind === "staff" || one.kind === "note" ? `${one.who}: ${one.text}` : one.text)
+      : [one.who, name, one.reason || one.detail].filter(Boolean).join(" · ");
+    const row = element("li", words, { class: spoken ? one.kind : "event" });
+    if (one.picks.length) {
+      const cards = element("ul", "", { class: "cards" });
+      cards.append(...one.picks.map((p) => card(p)));
+      row.append(cards);
+    }
+    return row;
+  };
+  const open = async (conversation) => {
+    if (conversation !== current) { attached = []; showAttached(); }
+    current = conversation;
+    $("conversation").hidden = $("aside").hidden = false;
+    await refresh();
+    loadQueue();
+  };
+  const refresh = async () => {
+    const told = await call(`/conversations/${encodeURIComponent(current)}?language=${language}`);
+    const list = $("transcript"), atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+    list.replaceChildren(...told.events.map(event));
+    if (atEnd || seen !== told.events.length) list.scrollTop = list.scrollHeight;
+    seen = told.events.length;
+    const mine = told.holder === "staff" && told.staff === me.name;
+    $("reply").querySelector("[type=submit]").disabled = !mine;
+    const names = mine ? ["release", "hand_back", "resolve"] : told.holder === "staff" ? [] : ["claim"];
+    $("actions").replaceChildren(...names.map((name) => {
+      const button = element("button", t(name), { type: "button", "data-action": name });
+      button.addEventListener("click", () => act(name));
+      return button;
+    }));
+    if (mine) await transfers();
+    if (told.holder === "staff" && !mine) $("actions").append(element("span", `${t("with")} ${told.staff}`));
+    const lines = (id, texts) => $(id).replaceChildren(...texts.map((text) => element("li", text)));
+    lines("limits", Object.entries(told.limits).map(([k, v]) => `${k}: ${[].concat(v).join(", ")}`));
+    lines("known", told.known.map((k) => `${k.text} (${k.because})`));
+    $("cart").replaceChildren(...told.cart.map((p) => card(p, "attach", attach)));
+    $("tags").textContent = told.tags.join(", ");
+  };
+  const transfers = async () => {
+    const choice = element("select", "", { "aria-label": t("transfer") });
+    choice.append(element("option", t("transfer"), { value: "" }), ...(await call("/colleagues")).map((name) => element("option", name, { value: name })));
+    choice.addEventListener("change", () => choice.value && act("transfer", { to: choice.value }));
+    $("actions").append(choice);
+  };
+  const act = (name, body = {}) => attempt(async () => {
+    await call(`/conversations/${encodeURIComponent(current)}/${name}`, body);
+    await refresh();
+    await loadQueue();
+  });
+  const write = (kind, body) => attempt(async () => {
+    await call(`/conversations/${encodeURIComponent(current)}/${kind}`, body);
+    document.querySelector("#reply textarea").value = "";
+    attached = []; showAttached();
+    await refresh();
+  });
+  const written = () => document.querySelector("#reply textarea").value;
+
+  let source = null;
+  const follow = () => {
+    source?.close();
+    source = new EventSource("/desk/stream");
+    source.onmessage = (message) => {
+      loadQueue();
+      if (current && JSON.parse(message.data)[current] !== undefined) refresh();
+    };
+  };
+
+  $("sign-in").addEventListener("submit", (submitted) => {
+    submitted.preventDefault();
+    const given = Object.fromEntries(new FormData(submitted.target));
+    attempt(async () => show(await call("/sign-in", given)), $("sign-in").querySelector("[role=alert]"));
+  });
+  $("sign-out").addEventListener("click", async () => { await call("/sign-out", {}); source?.close(); show(null); });
+  $("language").addEventListener("click", () => {
+    language = language === "zh" ? "en" : "zh";
+    localStorage.setItem("desk_language", language);
+    label(); loadQueue();
+    if (current) refresh();
+  });
+  $("reply").addEventListener("submit", (submitted) => {
+    submitted.preventDefault();
+    write("reply", { text: written(), picks: attached.map((p) => p.id), client_message_id: crypto.randomUUID?.() });
+  });
+  $("reply").querySelector("textarea").addEventListener("keydown", (pressed) => {
+    if (pressed.key === "Enter" && (pressed.ctrlKey || pressed.metaKey)) $("reply").requestSubmit();
+  });
+  $("note").addEventListener("click", () => write("note", { text: written() }));
+  $("suggest").addEventListener("click", () => attempt(async () => {
+    const draft = await call(`/conversations/${encodeURIComponent(current)}/suggestion`);
+    document.querySelector("#reply textarea").value = draft.text;
+    attached = draft.picks; showAttached();
+  }));
+  $("canned").addEventListener("change", () => {
+    const box = document.querySelector("#reply textarea");
+    box.value = $("canned").value.replaceAll("{name}", me.name);
+    $("canned").value = "";
+    box.focus();
+  });
+  $("tag").addEventListener("submit", (submitted) => {
+    submitted.preventDefault();
+    write("tag", { text: new FormData(submitted.target).get("text") });
+    submitted.target.reset();
+  });
+  $("search").addEventListener("submit", (submitted) => {
+    submitted.preventDefault();
+    attempt(async () => {
+      const text = new FormData(submitted.target).get("text");
+      const found = await call(`/products?language=${language}&text=${encodeURIComponent(text)}`);
+      $("found").replaceChildren(...found.map((p) => card(p, "attach", attach)));
+    });
+  });
+  label();
+  call("/me").then(show, () => show(null));
+})();

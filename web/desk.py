@@ -1,0 +1,240 @@
+"""The desk: where staff see who waits, take conversations over, and speak. Plain pages and JSON, no Gradio.
+
+Every request needs a staff session out of a strict cookie, and every change its CSRF token.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Cookie, Depends, Header, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from assistant.build import Parts
+from assistant.custody import custody
+from assistant.desk import DeskError, Waiting
+from assistant.phrases import money
+from assistant.staff import Session, StaffError
+from assistant.state import fold
+from assistant.store import Event
+from catalog.types import Language, Product, Query
+from web.live import Live
+
+COOKIE = "daogou_staff"
+LOOK = 0.5  # seconds between looks at the queue
+ASSETS = {"desk.js": "text/javascript", "desk.css": "text/css"}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+Action = Literal["claim", "release", "hand_back", "resolve"]
+
+
+class SignIn(BaseModel):
+    """Name and password."""
+
+    name: str = Field(max_length=60)
+    password: str = Field(max_length=200)
+
+
+class Words(BaseModel):
+    """What staff write; `picks` are ids of products that go along as cards."""
+
+    text: str = Field(default="", max_length=4_000)
+    picks: list[str] = Field(default_factory=list, max_length=10)
+    client_message_id: str | None = Field(default=None, max_length=64)
+
+
+class To(BaseModel):
+    """Who shall have a conversation."""
+
+    to: str = Field(max_length=60)
+
+
+def desk_router(parts: Parts, live: Live) -> APIRouter:
+    """The routes below `/desk`."""
+    desk = APIRouter(prefix="/desk")
+
+    def session(token: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> Session:
+        found = parts.staff.session(token)
+        if found is None:
+            raise HTTPException(401, "sign in first")
+        return found
+
+    def change(
+        found: Annotated[Session, Depends(session)], x_csrf_token: Annotated[str | None, Header()] = None
+    ) -> Session:
+        if x_csrf_token != found.csrf:
+            raise HTTPException(403, "the CSRF token is missing or not that of this session")
+        return found
+
+    Reader = Annotated[Session, Depends(session)]  # noqa: N806
+    Writer = Annotated[Session, Depends(change)]  # noqa: N806
+
+    def said(conversation: str) -> None:
+        live.changed(conversation)
+
+    @desk.get("")
+    def page() -> Response:
+        return Response(files("web").joinpath("desk.html").read_text("utf-8"), media_type="text/html", headers=HEADERS)
+
+    @desk.get("/assets/{name}")
+    def asset(name: str) -> Response:
+        if name not in ASSETS:
+            raise HTTPException(404, "no such file")
+        return Response(files("web").joinpath(name).read_text("utf-8"), media_type=ASSETS[name], headers=HEADERS)
+
+    @desk.post("/sign-in")
+    def sign_in(given: SignIn, request: Request, response: Response) -> dict[str, str]:
+        try:
+            token, found = parts.staff.sign_in(given.name, given.password)
+        except StaffError as error:
+            raise HTTPException(401, str(error)) from error
+        secure = request.url.scheme == "https"
+        response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure, path="/desk")
+        return _me(found)
+
+    @desk.post("/sign-out", status_code=204)
+    def sign_out(_: Writer, token: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
+        parts.staff.sign_out(token or "")
+
+    @desk.get("/me")
+    def me(found: Reader) -> dict[str, str]:
+        return _me(found)
+
+    @desk.get("/colleagues")
+    def colleagues(found: Reader) -> list[str]:
+        return [one.name for one in parts.staff.all() if not one.disabled and one.name != found.staff.name]
+
+    @desk.get("/queue")
+    def queue(_: Reader) -> list[dict[str, Any]]:
+        return [_row(waiting) for waiting in parts.desk.queue()]
+
+    @desk.get("/stream")
+    async def stream(_: Reader, request: Request) -> StreamingResponse:
+        async def changes() -> AsyncIterator[str]:
+            before = None
+            while not await request.is_disconnected():
+                now = await asyncio.to_thread(parts.conversations.held_cursor)
+                if now != before:
+                    before = now
+                    yield f"data: {json.dumps(dict(now))}\n\n"
+                await asyncio.sleep(LOOK)
+
+        return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    @desk.get("/conversations/{conversation}")
+    def show(conversation: str, _: Reader, language: Language = "en") -> dict[str, Any]:
+        with _told():
+            events = parts.desk.transcript(conversation)
+        shopper = parts.conversations.shopper_of(conversation)
+        held, state = custody(events), fold(events)
+        wanted = {p["product"] for e in events if e.kind in ("answer", "staff") for p in e.payload["picks"]}
+        carted = [e.payload["product"] for e in events if e.kind == "cart"]
+        products = parts.products.by_external_id({*wanted, *carted})
+        return {
+            "conversation": conversation,
+            "holder": held.holder,
+            "staff": held.staff,
+            "reason": held.reason,
+            "mood": round(state.mood, 2),
+            "limits": {**state.slots, **{f"not {k}": v for k, v in state.exclude.items()}},
+            "known": [{"text": k.text, "because": k.because} for k in parts.memory.known(shopper, language)],
+            "cart": [_card(products[p], language) for p in carted if p in products],
+            "tags": [e.payload["tag"] for e in events if e.kind == "tag"],
+            "events": [_event(e, products, language) for e in events if e.kind not in ("parsed", "fact")],
+        }
+
+    @desk.post("/conversations/{conversation}/reply", status_code=204)
+    def reply(conversation: str, words: Words, found: Writer) -> None:
+        with _told():
+            parts.desk.reply(conversation, found.staff.name, words.text, words.picks, words.client_message_id)
+        said(conversation)
+
+    @desk.post("/conversations/{conversation}/note", status_code=204)
+    def note(conversation: str, words: Words, found: Writer) -> None:
+        with _told():
+            parts.desk.note(conversation, found.staff.name, words.text)
+
+    @desk.post("/conversations/{conversation}/tag", status_code=204)
+    def tag(conversation: str, words: Words, found: Writer) -> None:
+        with _told():
+            parts.desk.tag(conversation, found.staff.name, words.text)
+
+    @desk.post("/conversations/{conversation}/transfer", status_code=204)
+    def transfer(conversation: str, to: To, found: Writer) -> None:
+        if to.to not in colleagues(found):
+            raise HTTPException(422, f"there is no colleague {to.to!r}")
+        with _told():
+            parts.desk.transfer(conversation, found.staff.name, to.to)
+        parts.staff.audit(found.staff.name, "transfer", f"{conversation} to {to.to}")
+        said(conversation)
+
+    @desk.post("/conversations/{conversation}/{action}", status_code=204)
+    def act(conversation: str, action: Action, found: Writer) -> None:
+        do = {"claim": parts.desk.claim, "release": parts.desk.release, "hand_back": parts.desk.hand_back,
+              "resolve": parts.desk.resolve}[action]  # fmt: skip
+        with _told():
+            do(conversation, found.staff.name)
+        parts.staff.audit(found.staff.name, action, conversation)
+        said(conversation)
+
+    @desk.get("/conversations/{conversation}/suggestion")
+    def suggestion(conversation: str, _: Reader) -> dict[str, Any]:
+        with _told():
+            parts.desk.transcript(conversation)
+        draft = parts.assistant.draft(conversation)
+        return {"text": draft.text, "picks": [_card(p.product, draft.language) for p in draft.picks]}
+
+    @desk.get("/products")
+    def products(_: Reader, text: str = "", language: Language = "en") -> list[dict[str, Any]]:
+        return [_card(c.product, language) for c in parts.search.search(Query(text[:200], k=8))]
+
+    return desk
+
+
+class _told:  # noqa: N801 - reads as a statement
+    """What the desk objects to is a conflict, told in words."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, DeskError):
+            raise HTTPException(404 if "no conversation" in str(error) else 409, str(error)) from error
+
+
+def _me(found: Session) -> dict[str, str]:
+    return {"name": found.staff.name, "role": found.staff.role, "csrf": found.csrf}
+
+
+def _row(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "conversation": waiting.conversation, "holder": waiting.custody.holder, "staff": waiting.custody.staff,
+        "reason": waiting.custody.reason, "mood": waiting.mood, "waited": round(waiting.waited), "unread": waiting.unread,
+        "cart": waiting.cart, "last": waiting.last[:120],
+    }  # fmt: skip
+
+
+def _event(event: Event, products: Any, language: Language) -> dict[str, Any]:
+    payload = event.payload
+    return {
+        "seq": event.seq, "kind": event.kind, "time": event.time.isoformat(), "text": payload.get("text", ""),
+        "who": payload.get("to") or payload.get("staff", ""), "reason": payload.get("reason", ""),
+        "detail": payload.get("tag") or payload.get("score") or payload.get("product", ""),
+        "picks": [{**_card(products[p["product"]], language), "why": p["why"]}
+                  for p in payload.get("picks", ()) if p["product"] in products],
+    }  # fmt: skip
+
+
+def _card(product: Product, language: Language) -> dict[str, Any]:
+    return {
+        "id": product.external_id, "title": product.text(language).title, "stock": product.stock,
+        "price": money(product.price, product.currency),
+        "image": f"/{product.image}" if product.image and "://" not in product.image else "",
+    }  # fmt: skip

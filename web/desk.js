@@ -6,13 +6,15 @@
       add_tag: "Add tag", products: "Products", search: "Search", claim: "Claim", release: "Back to the queue", hand_back: "Back to the bot",
       resolve: "Resolve", transfer: "Give to…", attach: "Attach", remove: "Remove", canned: "Canned replies", waiting: "waiting", with: "with",
       mood: "mood", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
-      returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", tag: "tag", contact: "contact" },
+      returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", tag: "tag", contact: "contact", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
+      promise: "promise wanted", upset: "upset", falling: "ever more upset", not_understood: "not understood", repeated: "asked again and again" },
     zh: { desk: "客服台", name: "姓名", password: "密码", sign_in: "登录", sign_out: "退出", empty: "没有人在等待。",
       send: "发送", note: "内部备注", suggest: "建议回复", understood: "已理解的条件", known: "顾客画像", cart: "购物车", tags: "标签",
       add_tag: "添加标签", products: "商品", search: "搜索", claim: "接入", release: "放回队列", hand_back: "交还机器人",
       resolve: "结束", transfer: "转给…", attach: "附上", remove: "移除", canned: "常用回复", waiting: "等待中", with: "由",
       mood: "情绪", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
-      returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", tag: "标签", contact: "联系方式" },
+      returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", tag: "标签", contact: "联系方式", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
+      promise: "索要承诺", upset: "情绪很差", falling: "情绪变差", not_understood: "没听懂", repeated: "反复询问" },
   };
   const CANNED = {
     en: ["Hello, this is {name}. How can I help?", "I am sorry about that. Let me look into it.", "Is there anything else I can do for you?"],
@@ -86,7 +88,7 @@
     $("queue").replaceChildren(...rows.map((row) => {
       const button = element("button", "", { type: "button", "aria-current": row.conversation === current });
       const state = row.holder === "staff" ? `${t("with")} ${row.staff}` : t("waiting");
-      button.append(element("strong", row.last || "…"), element("span", `${state} · ${Math.round(row.waited / 60)} ${t("minutes")} · ${t("mood")} ${row.mood}${row.reason ? ` · ${row.reason}` : ""}`));
+      button.append(element("strong", row.last || "…"), element("span", `${state} · ${Math.round(row.waited / 60)} ${t("minutes")} · ${t("mood")} ${row.mood}${row.reason ? ` · ${t(row.reason)}` : ""}`));
       if (row.unread) button.append(element("span", row.unread, { class: "unread" }));
       button.addEventListener("click", () => open(row.conversation));
       const item = element("li");
@@ -109,7 +111,7 @@
     const spoken = ["message", "answer", "staff", "note"].includes(one.kind);
     const name = one.kind === "cart" ? t("cart_event") : t(one.kind);
     const words = spoken ? (one.kind === "staff" || one.kind === "note" ? `${one.who}: ${one.text}` : one.text)
-      : [one.who, name, one.reason || one.detail].filter(Boolean).join(" · ");
+      : [one.who, name, one.reason ? t(one.reason) : one.detail].filter(Boolean).join(" · ");
     const row = element("li", words, { class: spoken ? one.kind : "event" });
     if (one.picks.length) {
       const cards = element("ul", "", { class: "cards" });

@@ -141,7 +141,7 @@ def render(parts: Parts, events: list[Event], growing: Reply | None) -> list[dic
     done = {(e.payload["product"], e.payload["kind"]) for e in events if e.kind in ("feedback", "cart")}
     messages: list[dict[str, Any]] = []
     language: Language = "en"
-    last = max((e.seq for e in events if e.kind in ("message", "answer")), default=0)
+    last = max((e.seq for e in events if e.kind in ("message", "answer", "staff", "resolved", *NOTICES)), default=0)
     for event in events:
         if event.kind == "message":
             messages.append(_text("user", event.payload["text"]))

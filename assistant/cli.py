@@ -34,7 +34,7 @@ for name, group, command in (
     ("ranker", train_app, cli_ranking.train_ranker), ("ranking", evaluate_app, cli_ranking.evaluate_ranking),
     ("requests", evaluate_app, cli_ranking.evaluate_requests), ("ranking", bench_app, cli_ranking.bench_ranking),
     ("feedback", evaluate_app, cli_ranking.evaluate_feedback), ("questions", evaluate_app, cli_ranking.evaluate_questions),
-    ("show", profile_app, cli_ranking.profile_show), ("forget", profile_app, cli_ranking.profile_forget),
+    ("handoff", evaluate_app, cli_ranking.evaluate_handoff), ("show", profile_app, cli_ranking.profile_show), ("forget", profile_app, cli_ranking.profile_forget),
     ("check", history_app, cli_ranking.history_check), ("add", staff_app, cli_desk.staff_add),
     ("list", staff_app, cli_desk.staff_list), ("disable", staff_app, cli_desk.staff_disable),
     ("passwd", staff_app, cli_desk.staff_passwd),

@@ -131,6 +131,19 @@ def evaluate_questions(
     print_rows(rows, as_json)
 
 
+def evaluate_handoff(as_json: Json = False) -> None:
+    """Missed and false handoffs over written conversations, beside the word "human" alone.
+
+    Example: daogou evaluate handoff
+    """
+    from assistant.build import open_llm, open_parser
+    from assistant.evaluation.handoff import run
+    from catalog.embedding import open_embedder
+
+    settings = settings_of()
+    print_rows(run(open_parser(open_llm(settings, note), open_embedder(settings.embedding_model)), note), as_json)
+
+
 def profile_show(
     shopper: Annotated[str, typer.Argument(help="Whose.")],
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",

@@ -71,9 +71,9 @@ class DialogueState:
         return self.intent == "refine" and bool(self.seen)
 
 
-def fold(events: Iterable[Any]) -> DialogueState:
-    """The state after `events` (anything with `kind`, `payload` and `time`)."""
-    state = DialogueState()
+def fold(events: Iterable[Any], state: DialogueState | None = None) -> DialogueState:
+    """The state after `events` (anything with `kind`, `payload` and `time`), from `state` on."""
+    state = state or DialogueState()
     for event in events:
         if event.kind == "message":
             text = event.payload["text"]

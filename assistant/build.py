@@ -145,7 +145,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
         Thresholds(settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated),
     )  # fmt: skip
     return Parts(settings, store, conversations, search, assistant, Memory(store, conversations),
-                 Desk(conversations, store), StaffStore(store.engine))  # fmt: skip
+                 Desk(conversations, store, model if settings.explain else None), StaffStore(store.engine))  # fmt: skip
 
 
 def catalog_or_sample(settings: Settings) -> list[Product]:

@@ -1,16 +1,21 @@
 """What staff can do with a conversation: take it, speak in it, pass it on, close it. Each checked as it is written."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from assistant.brief import Speaker, write_brief
 from assistant.custody import Custody, custody
+from assistant.llm import LLM, LLMError
 from assistant.state import DialogueState, fold
 from assistant.store import ConversationStore, Event, EventKind
 from catalog.errors import UserError
 from catalog.store import ProductStore
 
+log = logging.getLogger(__name__)
+BOT = "Daogou"  # who signs briefs
 URGENT = ("safety", "charge")  # reasons that go before all others
 MOST_PICKS = 10  # products in one message of staff
 _MINUTE = 60.0
@@ -36,11 +41,28 @@ class Waiting:
 
 
 class Desk:
-    """The conversations that people hold or are asked to."""
+    """The conversations that people hold or are asked to. Without a model no briefs are written."""
 
-    def __init__(self, conversations: ConversationStore, products: ProductStore) -> None:
+    def __init__(self, conversations: ConversationStore, products: ProductStore, llm: LLM | None = None) -> None:
         self._conversations = conversations
         self._products = products
+        self._llm = llm
+
+    def brief(self, conversation: str) -> None:
+        """Sum the conversation up in a note for whoever takes it over."""
+        if self._llm is None:
+            return
+        spoken = [e for e in self._conversations.events(conversation) if e.kind in ("message", "answer", "staff")]
+        lines: list[tuple[Speaker, str]] = [
+            ("shopper" if e.kind == "message" else "shop", e.payload["text"]) for e in spoken
+        ]
+        try:
+            text = write_brief(self._llm, lines)
+        except LLMError as error:
+            log.warning("no brief of conversation %s: %s", conversation, error)
+            return
+        if text:
+            self._conversations.append(conversation, "note", {"staff": BOT, "text": text})
 
     def queue(self, now: datetime | None = None) -> list[Waiting]:
         """All conversations that wait or are held, the most pressing first."""

@@ -23,7 +23,7 @@ def create_app(parts: Parts) -> FastAPI:
     """The whole web application on the given parts."""
     settings = parts.settings
     identity = Identity(secret_key(settings.secret_key, settings.data_dir))
-    live = Live(parts.assistant, parts.conversations)
+    live = Live(parts.assistant, parts.conversations, parts.desk)
     app = FastAPI(title=settings.shop_name)
     app.include_router(router(parts, live, identity))
     app.include_router(desk_router(parts, live))

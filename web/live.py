@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
+from assistant.desk import Desk
 from assistant.phrases import phrase
 from assistant.store import ConversationStore
 from assistant.turn import Assistant, to_payload, unanswered, with_bot
@@ -20,8 +21,9 @@ WORKERS = 8
 class Live:
     """Runs answers and holds the growing reply of each conversation that has one."""
 
-    def __init__(self, assistant: Assistant, conversations: ConversationStore) -> None:
+    def __init__(self, assistant: Assistant, conversations: ConversationStore, desk: Desk) -> None:
         self._assistant = assistant
+        self._desk = desk
         self._conversations = conversations
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="answer")
         self._lock = threading.Lock()
@@ -75,4 +77,6 @@ class Live:
                 self._running.discard(conversation)
             self._replies.pop(conversation, None)
             self.changed(conversation)
+        if not with_bot(self._conversations.events(conversation)):
+            self._desk.brief(conversation)
         self.ensure_answer(conversation)  # a message may have come while this one was answered

@@ -10,14 +10,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from assistant.ranking.behaviour import Behaviour, Floats, Ints, indicator
 from assistant.ranking.blend import Blend, Lists
 from assistant.ranking.collaborative import Factors, ItemItem, popularity
-from assistant.ranking.content import fit_content
+from assistant.ranking.content import Loss, fit_content
 from assistant.ranking.metrics import ndcg, places, summary
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
 from assistant.training.sequence import train_sequence
@@ -102,6 +102,7 @@ def run(behaviour: Behaviour, content: Any, recipe: SequenceRecipe, progress: Pr
         "ALS (implicit)": late["factors"],
         "BPR (implicit)": bpr(before),
         "SASRec": lambda s, h: sasrec.score(h),
+        **(_content_alone(before, vectors, progress) if vectors is not None else {}),
         "ours, sequence": late["sequence"],
         "ours, blend": lambda s, h: _blended(late, blend, s, h),
     }
@@ -111,6 +112,16 @@ def run(behaviour: Behaviour, content: Any, recipe: SequenceRecipe, progress: Pr
         coverage = len(np.unique(top)) / len(behaviour.products)
         rows.append({"system": name, "shoppers": len(found), **summary(found), "coverage": round(coverage, 3)})
     return rows
+
+
+def _content_alone(behaviour: Behaviour, vectors: Floats, progress: Progress) -> dict[str, Score]:
+    """The content model trained by each of its losses."""
+    models: dict[str, Score] = {}
+    for loss in get_args(Loss):
+        progress(f"content model by {loss}")
+        content = fit_content(behaviour, vectors, loss)
+        models[f"content, {loss}"] = lambda s, h, content=content: content.score(h)
+    return models
 
 
 def bpr(behaviour: Behaviour, seed: int = 7) -> Score:

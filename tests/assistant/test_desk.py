@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 
 from assistant.custody import custody
 from assistant.desk import Desk, DeskError
+from assistant.llm import LLMError
 from assistant.state import fold
 from assistant.store import ConversationStore
 from catalog.store import ProductStore
+from tests.fakes import ScriptedLLM
 from tests.toy_shop import PRODUCTS
 
 
@@ -123,3 +125,15 @@ def test_the_most_pressing_comes_first(desk: Desk, conversations: ConversationSt
     later = datetime.now(UTC) + timedelta(hours=1)
     assert desk.queue(later)[-1].conversation == held
     assert desk.queue(later)[0].waited > 3_000
+
+
+def test_whoever_takes_over_finds_a_brief(desk: Desk, conversations: ConversationStore) -> None:
+    own = handed_off(conversations, "ann")
+    llm = ScriptedLLM("Wants a person.\nNo limits.", LLMError("away"))
+    briefing = Desk(conversations, desk._products, llm)
+    briefing.brief(own)
+    assert conversations.events(own)[-1].payload == {"staff": "Daogou", "text": "Wants a person.\nNo limits."}
+    assert "Shopper: a person please" in llm.prompts[0]
+    briefing.brief(own)
+    desk.brief(own)
+    assert [e.kind for e in conversations.events(own)].count("note") == 1

@@ -37,7 +37,7 @@ for name, group, command in (
     ("handoff", evaluate_app, cli_ranking.evaluate_handoff), ("show", profile_app, cli_ranking.profile_show), ("forget", profile_app, cli_ranking.profile_forget),
     ("check", history_app, cli_ranking.history_check), ("add", staff_app, cli_desk.staff_add),
     ("list", staff_app, cli_desk.staff_list), ("disable", staff_app, cli_desk.staff_disable),
-    ("passwd", staff_app, cli_desk.staff_passwd),
+    ("passwd", staff_app, cli_desk.staff_passwd), ("crash", bench_app, cli_desk.bench_crash),
 ):  # fmt: skip
     group.command(name)(command)
 app.command()(cli_ranking.explain)

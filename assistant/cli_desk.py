@@ -77,6 +77,25 @@ def desk(name: Annotated[str, typer.Option("--as", help="Your account's name.")]
             err.print(f"[bold red]error:[/] {error}", highlight=False)
 
 
+def bench_crash(
+    kills: Annotated[int, typer.Option(help="How often the server is killed.")] = 50,
+    clients: Annotated[int, typer.Option(help="Shoppers that write meanwhile.")] = 8,
+    as_json: Json = False,
+) -> None:
+    """Kill -9 under load: every acknowledged message must be there once and in order.
+
+    Example: daogou bench crash
+    """
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from web.bench import crash
+
+    with TemporaryDirectory() as folder:
+        rows = crash(kills, clients, Path(folder), note)
+    print_rows(rows, as_json)
+
+
 def _command(counter: "Desk", name: str, command: str, words: str, current: str) -> str:
     """Do one command; the conversation that is open afterwards. Raises `DeskError`."""
     from assistant.desk import DeskError

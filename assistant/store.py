@@ -60,6 +60,12 @@ class ConversationStore:
         """The conversations that wait for a person or have one, the longest first."""
         return [c for c, kind, _ in self._held() if kind in ("handoff", "released", "claimed", "transferred")]
 
+    def unanswered(self) -> list[str]:
+        """The conversations whose latest message nothing came after: a crash may have cut its answer off."""
+        latest = _latest_of(("message", "answer", *CUSTODY)).where(EventRow.kind == "message")
+        with self._engine.connect() as connection:
+            return list(connection.scalars(latest))
+
     def held_cursor(self) -> tuple[tuple[str, int], ...]:
         """(conversation, number of its latest event) of those held: changes with everything a desk shows."""
         latest = select(EventRow.conversation_id, func.max(EventRow.seq)).where(
@@ -70,19 +76,8 @@ class ConversationStore:
 
     def _held(self) -> list[tuple[str, str, datetime]]:
         """(conversation, the event that gave it to its holder, when) for all that ever left the bot."""
-        last = (
-            select(EventRow.conversation_id, func.max(EventRow.seq).label("seq"))
-            .where(EventRow.kind.in_(CUSTODY))
-            .group_by(EventRow.conversation_id)
-            .subquery()
-        )
-        statement = (
-            select(EventRow.conversation_id, EventRow.kind, EventRow.time)
-            .join(last, (EventRow.conversation_id == last.c.conversation_id) & (EventRow.seq == last.c.seq))
-            .order_by(EventRow.time)
-        )
         with self._engine.connect() as connection:
-            return list(connection.execute(statement).tuples())
+            return list(connection.execute(_latest_of(CUSTODY).order_by(EventRow.time)).tuples())
 
     def latest(self, shopper: str) -> str | None:
         """The shopper's latest conversation, if any."""
@@ -191,6 +186,18 @@ class ConversationStore:
         with self._engine.connect() as connection:
             row = connection.execute(statement).first()
         return _event(row) if row else None
+
+
+def _latest_of(kinds: Sequence[str]) -> Select[str, str, datetime]:
+    """(conversation, kind, time) of each conversation's latest event of some kinds."""
+    last = (
+        select(EventRow.conversation_id, func.max(EventRow.seq).label("seq"))
+        .where(EventRow.kind.in_(kinds))
+        .group_by(EventRow.conversation_id)
+        .subquery()
+    )
+    same = (EventRow.conversation_id == last.c.conversation_id) & (EventRow.seq == last.c.seq)
+    return select(EventRow.conversation_id, EventRow.kind, EventRow.time).join(last, same)
 
 
 def _latest(shopper: str) -> Select[str]:

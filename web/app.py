@@ -45,6 +45,7 @@ def create_app(parts: Parts) -> FastAPI:
     mounted: FastAPI = gr.mount_gradio_app(
         app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
     )
+    live.resume()
     mounted.add_middleware(IdentityMiddleware, identity=identity)
     return mounted
 

@@ -45,6 +45,11 @@ class Live:
             self._running.add(conversation)
         self._pool.submit(self._answer, conversation)
 
+    def resume(self) -> None:
+        """Answer what a crash left unanswered."""
+        for conversation in self._conversations.unanswered():
+            self.ensure_answer(conversation)
+
     def reply(self, conversation: str) -> Reply | None:
         """The reply as far as it has grown, None if none is under way."""
         return self._replies.get(conversation)

@@ -9,6 +9,7 @@ import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +18,7 @@ import numpy as np
 from assistant.ranking.behaviour import Behaviour, Floats, Ints, indicator
 from assistant.ranking.blend import Blend, Lists
 from assistant.ranking.collaborative import Factors, ItemItem, popularity
-from assistant.ranking.content import Loss, fit_content
+from assistant.ranking.content import Content, Loss, fit_content
 from assistant.ranking.metrics import ndcg, places, summary
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
 from assistant.training.sequence import train_sequence
@@ -119,9 +120,12 @@ def _content_alone(behaviour: Behaviour, vectors: Floats, progress: Progress) ->
     models: dict[str, Score] = {}
     for loss in get_args(Loss):
         progress(f"content model by {loss}")
-        content = fit_content(behaviour, vectors, loss)
-        models[f"content, {loss}"] = lambda s, h, content=content: content.score(h)
+        models[f"content, {loss}"] = partial(_by_history, fit_content(behaviour, vectors, loss))
     return models
+
+
+def _by_history(model: Content, shoppers: Ints, histories: Sequence[Ints]) -> Floats:
+    return model.score(histories)
 
 
 def bpr(behaviour: Behaviour, seed: int = 7) -> Score:

@@ -21,7 +21,7 @@ from assistant.ranking.behaviour import Floats
 from assistant.ranking.blend import WEIGHTS, Blend, Lists, Weighted
 from assistant.ranking.features import MODELS, NAMES, features
 from assistant.ranking.metrics import summary
-from assistant.ranking.ranker import diverse
+from assistant.ranking.ranker import diverse, sameness
 from assistant.ranking.recommenders import Recommenders
 from assistant.training.ranker import (
     Data,
@@ -47,7 +47,7 @@ from catalog.types import Candidate, Interaction, Product, ProductText
 
 POOL = 100  # best products of each model that history alone chooses from
 OURS = "ours, blend"
-DIVERSITIES = (0.1, 0.3)
+DIVERSITIES = (0.3, 0.6)
 MISSED = 1_000_000  # the place of a target that a system does not have
 Progress = Callable[[str], Any]
 ITEM_COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -81,7 +81,7 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
     tests = list(write_requests(rng.sample(held, min(most, len(held))), data.products, recipe.styles, rng))
     pool = _pool(late, data)
     places: dict[str, list[int]] = {}
-    brands: dict[str, list[int]] = {}
+    alike: dict[str, list[float]] = {}
     violations = 0
     for number, request in enumerate(tests, start=1):
         progress(f"requests: {number} of {len(tests)}")
@@ -89,11 +89,11 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
         ranked = _rankings(request, taste, found(request, taste), pool(request, taste), late, blend, without_request)
         for system, order in ranked.items():
             places.setdefault(system, []).append(order.index(request.target) + 1 if request.target in order else MISSED)
-            brands.setdefault(system, []).append(len({data.products[p].brand for p in order[:10]}))
+            alike.setdefault(system, []).append(sameness([data.products[p] for p in order[:10]]))
         violations += _violations(request, ranked[OURS], data)
     return [
         {"system": system, "requests": len(tests), **summary(np.array(found_at)),
-         "brands@10": round(mean(brands[system]), 1), "violations": violations if system == OURS else None}
+         "sameness@10": round(mean(alike[system]), 3), "violations": violations if system == OURS else None}
         for system, found_at in places.items()
     ]  # fmt: skip
 

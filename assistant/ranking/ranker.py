@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,6 +144,13 @@ def diverse(order: Any, scores: Floats, products: Sequence[Product], diversity: 
         pool.remove(best)
     moved = set(chosen)
     return np.array([*chosen, *(at for at in order if at not in moved)])
+
+
+def sameness(products: Sequence[Product]) -> float:
+    """How alike the products of a list are, from 0 to 1: the mean over all pairs."""
+    traits = [_traits(p) for p in products]
+    pairs = [_alike(one, other) for one, other in combinations(traits, 2)]
+    return sum(pairs) / len(pairs) if pairs else 0.0
 
 
 def _traits(product: Product) -> frozenset[tuple[str, str]]:

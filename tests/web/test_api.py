@@ -1,4 +1,5 @@
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from assistant.store import Event
 from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop
+from web.bench import crash
 from web.identity import COOKIE, Identity
 
 SCARVES = frame("find", slots={"category": ["scarf"]})
@@ -129,3 +131,9 @@ def test_pictures_and_nothing_else(shop: Shop) -> None:
 
 def test_health(shop: Shop) -> None:
     assert httpx.get(f"{shop.url}/api/health").json() == {"status": "ok", "products": 1200}
+
+
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+    (row,) = crash(kills=2, clients=3, data_dir=tmp_path, progress=lambda line: None)
+    assert row["acknowledged"] > 0
+    assert (row["lost"], row["doubled"], row["out_of_order"], row["unanswered"]) == (0, 0, 0, 0)

@@ -24,9 +24,10 @@ app = typer.Typer(help="Daogou 导购: a shopping assistant that listens, search
 catalog_app = typer.Typer(help="Products in and out.", no_args_is_help=True)
 history_app = typer.Typer(help="What shoppers did before.", no_args_is_help=True)
 staff_app = typer.Typer(help="Who may sign in at the desk.", no_args_is_help=True)
+privacy_app = typer.Typer(help="A shopper's data out, or gone.", no_args_is_help=True)
 profile_app = typer.Typer(help="What is known of a shopper.", no_args_is_help=True)
 for name, group in (
-    ("catalog", catalog_app), ("history", history_app), ("profile", profile_app), ("staff", staff_app), ("models", models_app),
+    ("catalog", catalog_app), ("history", history_app), ("profile", profile_app), ("staff", staff_app), ("privacy", privacy_app), ("models", models_app),
     ("train", train_app), ("evaluate", evaluate_app), ("bench", bench_app),
 ):  # fmt: skip
     app.add_typer(group, name=name)
@@ -37,7 +38,8 @@ for name, group, command in (
     ("handoff", evaluate_app, cli_ranking.evaluate_handoff), ("show", profile_app, cli_ranking.profile_show), ("forget", profile_app, cli_ranking.profile_forget),
     ("check", history_app, cli_ranking.history_check), ("add", staff_app, cli_desk.staff_add),
     ("list", staff_app, cli_desk.staff_list), ("disable", staff_app, cli_desk.staff_disable),
-    ("passwd", staff_app, cli_desk.staff_passwd), ("crash", bench_app, cli_desk.bench_crash),
+    ("passwd", staff_app, cli_desk.staff_passwd), ("export", privacy_app, cli_desk.privacy_export), ("erase", privacy_app, cli_desk.privacy_erase),
+    ("crash", bench_app, cli_desk.bench_crash),
 ):  # fmt: skip
     group.command(name)(command)
 app.command()(cli_ranking.explain)

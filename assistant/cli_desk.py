@@ -77,6 +77,31 @@ def desk(name: Annotated[str, typer.Option("--as", help="Your account's name.")]
             err.print(f"[bold red]error:[/] {error}", highlight=False)
 
 
+def privacy_export(shopper: Annotated[str, typer.Argument(help="Whose.")]) -> None:
+    """Everything stored about a shopper, as JSON.
+
+    Example: daogou privacy export shopper-007 > shopper-007.json
+    """
+    import json
+
+    from assistant.build import open_store
+    from assistant.privacy import export
+
+    print(json.dumps(export(open_store(settings_of()).engine, shopper), ensure_ascii=False, indent=1))
+
+
+def privacy_erase(shopper: Annotated[str, typer.Argument(help="Whose.")]) -> None:
+    """Delete everything stored about a shopper, without a trace in the database's files.
+
+    Example: daogou privacy erase shopper-007
+    """
+    from assistant.build import open_store
+    from assistant.privacy import erase
+
+    erase(open_store(settings_of()).engine, shopper)
+    note(f"nothing is left of {shopper}")
+
+
 def bench_crash(
     kills: Annotated[int, typer.Option(help="How often the server is killed.")] = 50,
     clients: Annotated[int, typer.Option(help="Shoppers that write meanwhile.")] = 8,

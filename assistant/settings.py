@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     explain: bool = Field(default=True, description="Let the language model write about the picks")
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=7860, ge=0, le=65535, description="Port to listen on")
+    messages_per_minute: int = Field(
+        default=30, ge=1, description="How often one shopper may write; ten times that from one address"
+    )
     secret_key: str = Field(default="", description="Signs shoppers' cookies; empty makes one in the data directory")
 
     @classmethod

@@ -13,6 +13,7 @@ from assistant.store import Event
 from catalog.errors import UserError
 from web.identity import COOKIE, Identity
 from web.language import LANGUAGE_COOKIE, page_language
+from web.limit import Limit
 from web.live import Live
 
 MAX_MESSAGE = 2_000  # characters
@@ -58,7 +59,7 @@ def _to_be_rated(events: Sequence[Event]) -> bool:
     return last == "resolved"
 
 
-def router(parts: Parts, live: Live, identity: Identity) -> APIRouter:
+def router(parts: Parts, live: Live, identity: Identity, limit: Limit) -> APIRouter:
     """The routes below `/api`."""
     api = APIRouter(prefix="/api")
 
@@ -85,7 +86,9 @@ def router(parts: Parts, live: Live, identity: Identity) -> APIRouter:
 
     @api.post("/messages", status_code=202)
     def say(message: Message, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
-        live.say(conversation(request, shopper), message.text, message.client_message_id)
+        own = conversation(request, shopper)
+        limit.check(own, request)
+        live.say(own, message.text, message.client_message_id)
 
     @api.post("/rating", status_code=204)
     def rate(rating: Rating, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:

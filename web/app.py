@@ -13,9 +13,11 @@ from assistant.build import Parts
 from web.api import router
 from web.desk import desk_router
 from web.identity import Identity, IdentityMiddleware, secret_key
+from web.limit import Limit
 from web.live import Live
 from web.widget import build_widget, css, head
 
+SIGN_INS_PER_MINUTE = 6
 PICTURE_TYPES = {".svg": "image/svg+xml", ".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
@@ -24,9 +26,10 @@ def create_app(parts: Parts) -> FastAPI:
     settings = parts.settings
     identity = Identity(secret_key(settings.secret_key, settings.data_dir))
     live = Live(parts.assistant, parts.conversations, parts.desk)
+    limit = Limit(settings.messages_per_minute)
     app = FastAPI(title=settings.shop_name)
-    app.include_router(router(parts, live, identity))
-    app.include_router(desk_router(parts, live))
+    app.include_router(router(parts, live, identity, limit))
+    app.include_router(desk_router(parts, live, Limit(SIGN_INS_PER_MINUTE)))
     pictures = (settings.data_dir / "images").resolve()
 
     @app.get("/images/{name}")
@@ -41,7 +44,7 @@ def create_app(parts: Parts) -> FastAPI:
         }
         return FileResponse(path, media_type=PICTURE_TYPES[path.suffix], headers=headers)
 
-    blocks = build_widget(parts, live, identity)
+    blocks = build_widget(parts, live, identity, limit)
     mounted: FastAPI = gr.mount_gradio_app(
         app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
     )

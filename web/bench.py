@@ -84,7 +84,7 @@ def crash(kills: int, clients: int, data_dir: Path, progress: Progress) -> list[
 
     The sample shop is loaded first, so that no kill falls into its import.
     """
-    settings = Settings(data_dir=data_dir, explain=False)
+    settings = Settings(data_dir=data_dir, explain=False, messages_per_minute=10_000)
     build(settings, llm=PacedLLM())
     port, stop = _free_port(), threading.Event()
     url = f"http://127.0.0.1:{port}"
@@ -112,7 +112,7 @@ def serve_paced(data_dir: Path, port: int) -> None:
     import uvicorn
 
     llm: LLM = PacedLLM()
-    parts: Parts = build(Settings(data_dir=data_dir, explain=False), llm=llm)
+    parts: Parts = build(Settings(data_dir=data_dir, explain=False, messages_per_minute=10_000), llm=llm)
     uvicorn.run(create_app(parts), host="127.0.0.1", port=port, log_level="error")
 
 

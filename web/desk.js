@@ -6,14 +6,16 @@
       add_tag: "Add tag", products: "Products", search: "Search", claim: "Claim", release: "Back to the queue", hand_back: "Back to the bot",
       resolve: "Resolve", transfer: "Give to…", attach: "Attach", remove: "Remove", canned: "Canned replies", waiting: "waiting", with: "with",
       mood: "mood", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
-      returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", tag: "tag", contact: "contact", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
+      returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", tag: "tag", contact: "contact", figures: "Figures", conversations: "conversations", by_bot: "by the bot alone", waited: "waiting, median",
+      handled: "handling, median", reasons: "Handoffs by reason", ratings: "Ratings", moods: "Mood by day", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
       promise: "promise wanted", upset: "upset", falling: "ever more upset", not_understood: "not understood", repeated: "asked again and again" },
     zh: { desk: "客服台", name: "姓名", password: "密码", sign_in: "登录", sign_out: "退出", empty: "没有人在等待。",
       send: "发送", note: "内部备注", suggest: "建议回复", understood: "已理解的条件", known: "顾客画像", cart: "购物车", tags: "标签",
       add_tag: "添加标签", products: "商品", search: "搜索", claim: "接入", release: "放回队列", hand_back: "交还机器人",
       resolve: "结束", transfer: "转给…", attach: "附上", remove: "移除", canned: "常用回复", waiting: "等待中", with: "由",
       mood: "情绪", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
-      returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", tag: "标签", contact: "联系方式", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
+      returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", tag: "标签", contact: "联系方式", figures: "数据", conversations: "会话", by_bot: "机器人独立完成", waited: "等待中位数",
+      handled: "处理中位数", reasons: "转人工原因", ratings: "评分", moods: "每日情绪", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
       promise: "索要承诺", upset: "情绪很差", falling: "情绪变差", not_understood: "没听懂", repeated: "反复询问" },
   };
   const CANNED = {
@@ -61,7 +63,7 @@
     me = who;
     $("sign-in").hidden = Boolean(who);
     $("desk").hidden = !who;
-    if (who) { $("me").textContent = who.name; follow(); loadQueue(); }
+    if (who) { $("me").textContent = who.name; $("show-figures").hidden = who.role === "agent"; follow(); loadQueue(); }
   };
 
   const card = (product, button, act) => {
@@ -107,6 +109,28 @@
     } catch { /* no sound before the first click */ }
   };
 
+  const table = (heading, rows, most) => {
+    const made = element("table"), caption = made.createCaption();
+    caption.textContent = heading;
+    for (const [name, value] of rows) {
+      const row = made.insertRow();
+      row.append(element("th", name, { scope: "row" }), element("td", value ?? "–"));
+      if (most) row.insertCell().append(element("meter", "", { min: 0, max: most, value: Math.abs(Number(value)), "aria-label": `${name}: ${value}` }));
+    }
+    return made;
+  };
+  const showFigures = async () => {
+    const f = await call("/figures"), share = f.conversations ? `${Math.round((100 * f.by_bot) / f.conversations)} %` : null;
+    const seconds = (value) => (value === null ? null : `${Math.round(value)} s`);
+    const bars = (heading, counts) => table(heading, Object.entries(counts).map(([k, v]) => [t(k), v]), Math.max(1, ...Object.values(counts).map(Math.abs)));
+    $("figures").replaceChildren(
+      table(t("figures"), [[t("conversations"), f.conversations], [t("by_bot"), share], [t("waited"), seconds(f.waited)], [t("handled"), seconds(f.handled)], [t("rating"), f.rating]]),
+      bars(t("reasons"), f.reasons), bars(t("ratings"), f.ratings), bars(t("moods"), f.moods));
+    $("conversation").hidden = $("aside").hidden = true;
+    $("figures").hidden = false;
+    current = null;
+  };
+
   const event = (one) => {
     const spoken = ["message", "answer", "staff", "note"].includes(one.kind);
     const name = one.kind === "cart" ? t("cart_event") : t(one.kind);
@@ -124,6 +148,7 @@
     if (conversation !== current) { attached = []; showAttached(); }
     current = conversation;
     $("conversation").hidden = $("aside").hidden = false;
+    $("figures").hidden = true;
     await refresh();
     loadQueue();
   };
@@ -183,6 +208,7 @@
     const given = Object.fromEntries(new FormData(submitted.target));
     attempt(async () => show(await call("/sign-in", given)), $("sign-in").querySelector("[role=alert]"));
   });
+  $("show-figures").addEventListener("click", showFigures);
   $("sign-out").addEventListener("click", async () => { await call("/sign-out", {}); source?.close(); show(null); });
   $("language").addEventListener("click", () => {
     language = language === "zh" ? "en" : "zh";

@@ -6,6 +6,7 @@ Every request needs a staff session out of a strict cookie, and every change its
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
@@ -17,10 +18,12 @@ from assistant.build import Parts
 from assistant.custody import custody
 from assistant.desk import DeskError, Waiting
 from assistant.phrases import money
+from assistant.service import figures
 from assistant.staff import Session, StaffError
 from assistant.state import fold
 from assistant.store import Event
 from catalog.types import Language, Product, Query
+from web.limit import Limit
 from web.live import Live
 
 COOKIE = "daogou_staff"
@@ -56,7 +59,7 @@ class To(BaseModel):
     to: str = Field(max_length=60)
 
 
-def desk_router(parts: Parts, live: Live) -> APIRouter:
+def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
     """The routes below `/desk`."""
     desk = APIRouter(prefix="/desk")
 
@@ -91,6 +94,7 @@ def desk_router(parts: Parts, live: Live) -> APIRouter:
 
     @desk.post("/sign-in")
     def sign_in(given: SignIn, request: Request, response: Response) -> dict[str, str]:
+        limit.check(given.name, request)
         try:
             token, found = parts.staff.sign_in(given.name, given.password)
         except StaffError as error:
@@ -190,6 +194,12 @@ def desk_router(parts: Parts, live: Live) -> APIRouter:
             parts.desk.transcript(conversation)
         draft = parts.assistant.draft(conversation)
         return {"text": draft.text, "picks": [_card(p.product, draft.language) for p in draft.picks]}
+
+    @desk.get("/figures")
+    def all_figures(found: Reader) -> dict[str, Any]:
+        if found.staff.role == "agent":
+            raise HTTPException(403, "figures are for leads and admins")
+        return asdict(figures(parts.conversations))
 
     @desk.get("/products")
     def products(_: Reader, text: str = "", language: Language = "en") -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from web.api import MAX_MESSAGE
 from web.cards import cards, closing, known_panel, quick_replies
 from web.identity import COOKIE, Identity
 from web.language import LANGUAGE_COOKIE, page_language
+from web.limit import Limit
 from web.live import Live
 
 TICK = 0.2  # seconds between looks; streamed text is shown at most this often
@@ -43,7 +44,7 @@ def css() -> str:
     return files("web").joinpath("widget.css").read_text("utf-8")
 
 
-def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
+def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> gr.Blocks:
     """The page as Gradio blocks."""
 
     def conversation_of(request: gr.Request) -> str:
@@ -81,6 +82,12 @@ def build_widget(parts: Parts, live: Live, identity: Identity) -> gr.Blocks:
     def send(text: str, request: gr.Request) -> str:
         conversation = conversation_of(request)
         if text and text.strip():
+            if seconds := limit.wait(conversation, request.client.host):
+                language = page_language(
+                    request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")
+                )
+                gr.Warning(phrase("too_often", language, seconds=seconds))
+                return text
             live.say(conversation, text.strip()[:MAX_MESSAGE])
         return ""
 

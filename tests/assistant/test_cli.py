@@ -28,7 +28,7 @@ def test_help_has_an_example_for_every_command() -> None:
                     "catalog export", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",
                     "train data", "train ranker", "evaluate parser", "evaluate fuzz", "evaluate ranking", "evaluate requests", "bench ranking", "explain",
                     "evaluate feedback", "evaluate handoff", "evaluate questions", "profile show", "profile forget", "history check", "staff add", "staff list",
-                    "staff disable", "staff passwd", "desk", "bench crash"):  # fmt: skip
+                    "staff disable", "staff passwd", "desk", "bench crash", "privacy export", "privacy erase"):  # fmt: skip
         assert "Example: daogou" in run(*command.split(), "--help")
 
 

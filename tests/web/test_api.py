@@ -4,6 +4,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from assistant.build import build
+from assistant.settings import Settings
 from assistant.store import Event
 from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop
@@ -137,3 +139,14 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) 
     (row,) = crash(kills=2, clients=3, data_dir=tmp_path, progress=lambda line: None)
     assert row["acknowledged"] > 0
     assert (row["lost"], row["doubled"], row["out_of_order"], row["unanswered"]) == (0, 0, 0, 0)
+
+
+def test_who_writes_too_often_is_told_when_to_go_on(script: ScriptedLLM, tmp_path: Path) -> None:
+    shop = Shop(build(Settings(data_dir=tmp_path / "data", explain=False, messages_per_minute=2), llm=script))
+    script.enqueue(*[frame("chitchat")] * 3)
+    visitor = shop.visitor()
+    told = [visitor.post("/api/messages", json={"text": "hi"}) for _ in range(3)]
+    assert [one.status_code for one in told] == [202, 202, 429]
+    assert 1 <= int(told[2].headers["retry-after"]) <= 60
+    assert shop.visitor().post("/api/messages", json={"text": "hi"}).status_code == 202
+    shop.close()

@@ -120,6 +120,14 @@ def test_a_suggestion_stores_nothing(shop: Shop, script: ScriptedLLM) -> None:
     assert shop.parts.conversations.last_seq(conversation) == before
 
 
+def test_figures_are_for_leads(shop: Shop, script: ScriptedLLM) -> None:
+    handed_off(shop, script)
+    assert Agent(shop).client.get("/desk/figures").status_code == 403
+    shop.parts.staff.add("Boss", PASSWORD, "lead")
+    told = Agent(shop, "Boss").get("/figures")
+    assert (told["conversations"], told["by_bot"], told["reasons"]) == (1, 0, {"asked": 1})
+
+
 def test_products_can_be_searched(shop: Shop) -> None:
     found = Agent(shop).get("/products?text=scarf")
     assert any("scarf" in p["title"] for p in found)

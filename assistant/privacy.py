@@ -1,0 +1,58 @@
+"""A shopper's data out, and gone: whoever asks gets all of it, and whoever wants it erased leaves nothing behind."""
+
+from typing import Any
+
+from sqlalchemy import Engine, delete, select, text
+
+from catalog.schema import ConversationRow, EventRow, ForgottenRow, InteractionRow, ProductRow, ShopperRow
+
+
+def export(engine: Engine, shopper: str) -> dict[str, Any]:
+    """Everything stored about a shopper, as JSON values."""
+    with engine.connect() as connection:
+        did = connection.execute(
+            select(InteractionRow.__table__, ProductRow.external_id.label("product"))
+            .join(ProductRow, ProductRow.id == InteractionRow.product_id)
+            .where(InteractionRow.shopper_id == shopper)
+            .order_by(InteractionRow.time)
+        ).mappings()
+        interactions = [
+            {"product": r["product"], "kind": r["kind"], "value": r["value"], "time": r["time"].isoformat(),
+             "position": r["position"]}
+            for r in did
+        ]  # fmt: skip
+        said = connection.execute(
+            select(EventRow.__table__)
+            .join(ConversationRow, ConversationRow.id == EventRow.conversation_id)
+            .where(ConversationRow.shopper_id == shopper)
+            .order_by(EventRow.conversation_id, EventRow.seq)
+        ).mappings()
+        conversations: dict[str, list[Any]] = {}
+        for r in said:
+            event = {"seq": r["seq"], "kind": r["kind"], "time": r["time"].isoformat(), "payload": r["payload"]}
+            conversations.setdefault(r["conversation_id"], []).append(event)
+        forgotten = list(connection.scalars(select(ForgottenRow.name).where(ForgottenRow.shopper_id == shopper)))
+    return {
+        "shopper": shopper,
+        "interactions": interactions,
+        "conversations": list(conversations.values()),
+        "forgotten": forgotten,
+    }
+
+
+def erase(engine: Engine, shopper: str) -> None:
+    """Delete everything stored about a shopper, and what the database's files keep of deleted rows.
+
+    The products that a trained ranker learned from remain in it; it holds no shopper.
+    """
+    own = select(ConversationRow.id).where(ConversationRow.shopper_id == shopper)
+    with engine.begin() as connection:
+        connection.execute(delete(EventRow).where(EventRow.conversation_id.in_(own)))
+        connection.execute(delete(ConversationRow).where(ConversationRow.shopper_id == shopper))
+        connection.execute(delete(InteractionRow).where(InteractionRow.shopper_id == shopper))
+        connection.execute(delete(ForgottenRow).where(ForgottenRow.shopper_id == shopper))
+        connection.execute(delete(ShopperRow).where(ShopperRow.id == shopper))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM"))
+        if engine.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))

@@ -1,0 +1,55 @@
+"""What is stored of a shopper comes out whole, and goes without a trace."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from assistant.privacy import erase, export
+from assistant.store import ConversationStore
+from catalog.schema import open_database
+from catalog.store import ProductStore
+from catalog.types import Interaction
+from tests.toy_shop import PRODUCTS
+
+CANARY = "canary-7f3a91"
+
+
+def plant(engine: Engine) -> None:
+    store, conversations = ProductStore(engine), ConversationStore(engine)
+    store.upsert(PRODUCTS)
+    for shopper in (CANARY, "bob"):
+        conversation = conversations.begin(shopper)
+        for n in range(30):
+            conversations.append(conversation, "message", {"role": "shopper", "text": f"{shopper} says {n}"})
+        conversations.append(conversation, "fact", {"name": "skin", "value": f"{shopper} skin"})
+        conversations.append(conversation, "note", {"staff": "lin", "text": f"{shopper} is nice"})
+        now = datetime.now(UTC)
+        store.interact(Interaction(shopper, "bag", "purchase", now, session=f"{shopper} session", position=2))
+        store.forget(shopper, f"brand:{shopper}")
+
+
+def test_everything_comes_out(engine: Engine) -> None:
+    plant(engine)
+    told = export(engine, CANARY)
+    assert [i["product"] for i in told["interactions"]] == ["bag"]
+    assert [len(c) for c in told["conversations"]] == [32]
+    assert told["forgotten"] == [f"brand:{CANARY}"]
+    assert "bob" not in json.dumps(told)
+
+
+def test_nothing_is_left(engine: Engine) -> None:
+    plant(engine)
+    erase(engine, CANARY)
+    assert export(engine, CANARY) == {"shopper": CANARY, "interactions": [], "conversations": [], "forgotten": []}
+    assert len(export(engine, "bob")["conversations"][0]) == 32
+
+
+def test_no_file_of_the_database_holds_a_trace(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/shop.db")
+    plant(engine)
+    assert any(CANARY.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    erase(engine, CANARY)
+    assert not [file.name for file in tmp_path.iterdir() if CANARY.encode() in file.read_bytes()]
+    assert any(b"bob says" in file.read_bytes() for file in tmp_path.iterdir())

@@ -26,6 +26,7 @@ EVERYTHING = "everything"
 MOST_SHOWN = 5  # of each kind
 FEWEST = 3  # observations that something is inferred from
 _FACETS = ("kind", "brand", "color")
+_GROUPS = (*_FACETS, "price", "size", "style", "rhythm")
 # Shares of the usual price looked at, below and above which somebody is careful with money, or is not.
 _CAREFUL, _GENEROUS = 0.9, 1.1
 
@@ -71,7 +72,7 @@ class Memory:
         group, _, rest = name.partition(":")
         if group == "fact" and rest in PROFILE_FIELDS:
             self._note(shopper, rest, None)
-        elif group in (*_FACETS, "price", "style", "rhythm") and rest:
+        elif group in _GROUPS and rest:
             self._products.forget(shopper, name)
         else:
             raise UserError(f"{name!r} is nothing that is known of a shopper")
@@ -113,6 +114,10 @@ def done(pairs: Sequence[tuple[Interaction, Product]], language: Language) -> It
             if shown:
                 yield _of_history("done", f"{facet}:{name}", phrase(f"known_{facet}", language, value=shown), own, language)  # fmt: skip
     for name, own in _grouped(bought, "kind")[:MOST_SHOWN]:
+        if sizes := Counter(i.size for i, _ in own if i.size):
+            size, _ = sizes.most_common(1)[0]
+            text = phrase("known_size", language, kind=kind_of(own[0][1], language), size=size)
+            yield _of_history("done", f"size:{name}", text, [(i, p) for i, p in own if i.size == size], language)
         if len(own) >= FEWEST:
             price = money(median(p.price for _, p in own), own[0][1].currency)
             text = phrase("known_price", language, kind=kind_of(own[0][1], language), price=price)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from statistics import median
 
@@ -14,7 +15,8 @@ WEIGHTS = {
     "view": 0.2, "click": 0.3, "dwell": 0.3, "cart": 1.0, "purchase": 2.0, "rating": 1.0, "like": 1.5, "dislike": -2.0,
 }  # fmt: skip
 LONG_LOOK = 30.0  # seconds at which a dwell counts in full
-REMEMBERED = 200  # latest interactions that a portrait is drawn from
+REMEMBERED = 200  # latest interactions that taste is drawn from
+COUNTED = 2_000  # latest interactions that repeat purchases are counted in
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -22,8 +24,9 @@ NOTHING: frozenset[str] = frozenset()
 class Portrait:
     """Counts over a shopper's history. Keys of `kinds`, `brands` and `colors` are as the feed has them.
 
-    `spent` is the usual price paid per kind of product; `bought` and `disliked` hold product ids,
-    `met` the products met, earliest first, without the disliked ones.
+    `spent` is the usual price paid per kind of product and `sizes` the usual size bought; `times` counts the
+    purchases of a product and `last` is when the latest was; `disliked` holds product ids, `met` the products met,
+    earliest first, without the disliked ones.
     """
 
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -31,7 +34,9 @@ class Portrait:
     colors: Mapping[str, float] = field(default_factory=dict)
     brand_purchases: Mapping[str, int] = field(default_factory=dict)
     spent: Mapping[str, Decimal] = field(default_factory=dict)
-    bought: frozenset[str] = NOTHING
+    sizes: Mapping[str, str] = field(default_factory=dict)
+    times: Mapping[str, int] = field(default_factory=dict)
+    last: Mapping[str, datetime] = field(default_factory=dict)
     disliked: frozenset[str] = NOTHING
     met: tuple[Product, ...] = ()
 
@@ -69,7 +74,9 @@ def portrait(
     colors: Counter[str] = Counter()
     purchases: Counter[str] = Counter()
     paid: dict[str, list[Decimal]] = {}
-    for interaction in history:
+    sizes: dict[str, Counter[str]] = {}
+    history = sorted(history, key=lambda i: i.time)
+    for interaction in history[-REMEMBERED:]:
         product = products.get(interaction.product)
         if product is None:
             continue
@@ -81,6 +88,9 @@ def portrait(
         if interaction.kind == "purchase":
             purchases[product.brand] += 1
             paid.setdefault(kind_of(product), []).append(product.price)
+            if interaction.size:
+                sizes.setdefault(kind_of(product), Counter())[interaction.size] += 1
+    bought = [i for i in history if i.kind == "purchase"]
 
     def kept(facet: str, counts: Counter[str]) -> dict[str, float]:
         return {k: v for k, v in counts.most_common() if k and v > 0 and f"{facet}:{k}" not in forgotten}
@@ -91,19 +101,22 @@ def portrait(
         colors=kept("color", colors),
         brand_purchases=dict(purchases),
         spent={k: Decimal(median(prices)) for k, prices in paid.items() if f"price:{k}" not in forgotten},
-        bought=frozenset(i.product for i in history if i.kind == "purchase"),
+        sizes={k: c.most_common(1)[0][0] for k, c in sizes.items() if f"size:{k}" not in forgotten},
+        times=Counter(i.product for i in bought),
+        last={i.product: i.time for i in bought},
         disliked=frozenset(i.product for i in history if i.kind == "dislike"),
-        met=_met(history, products),
+        met=_met(history[-REMEMBERED:], products),
     )
 
 
 def portrait_of(products: ProductStore, shopper: str) -> Portrait:
     """What the shop knows of the shopper from history, and may use."""
-    history = products.history(shopper, REMEMBERED)
-    return portrait(history, products.by_external_id(i.product for i in history), products.forgotten(shopper))
+    history = products.history(shopper, COUNTED)
+    known = products.by_external_id(i.product for i in history[:REMEMBERED])
+    return portrait(history, known, products.forgotten(shopper))
 
 
 def _met(history: Sequence[Interaction], products: Mapping[str, Product]) -> tuple[Product, ...]:
     """A view, a click and a purchase of one product in a row are one meeting."""
-    met = [i.product for i in sorted(history, key=lambda i: i.time) if i.kind != "dislike" and i.product in products]
+    met = [i.product for i in history if i.kind != "dislike" and i.product in products]
     return tuple(products[one] for one, before in zip(met, ["", *met], strict=False) if one != before)

@@ -196,6 +196,7 @@ class InteractionRow(Base):
     time: Mapped[datetime] = mapped_column(Instant)
     session: Mapped[str] = mapped_column(String(64), server_default="")
     position: Mapped[int] = mapped_column(server_default="0")
+    size: Mapped[str] = mapped_column(String(100), server_default="")
     # Imported orders carry no id of their own line: the same purchase twice is one.
     __table_args__ = (
         UniqueConstraint("shopper_id", "product_id", "kind", "time"),

@@ -44,7 +44,7 @@ from catalog.types import Attribute, Interaction, Product, ProductText, Review, 
 BATCH = 1_000
 _INTERACTION: Any = (
     InteractionRow.shopper_id, ProductRow.external_id, InteractionRow.kind, InteractionRow.time, InteractionRow.value,
-    InteractionRow.session, InteractionRow.position,
+    InteractionRow.session, InteractionRow.position, InteractionRow.size,
 )  # fmt: skip
 _CHILDREN = (ProductTextRow, AttributeRow, VariantRow, FacetRow, ReviewRow)
 
@@ -257,6 +257,7 @@ class ProductStore:
                         "time": i.time,
                         "session": i.session,
                         "position": i.position,
+                        "size": i.size,
                     }
                     for i in known
                 ],

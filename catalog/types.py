@@ -93,7 +93,7 @@ class Interaction:
     """What a shopper did with a product. `value` is a rating (1 to 5), the seconds of a dwell, or a quantity.
 
     `session` is the conversation in which it happened, if it was one, and `position` the place, from 1, at
-    which the product was shown there; 0 if it was not.
+    which the product was shown there; 0 if it was not. `size` is that of what was bought, if it has one.
     """
 
     shopper: str
@@ -103,6 +103,7 @@ class Interaction:
     value: float = 1.0
     session: str = ""
     position: int = 0
+    size: str = ""
 
 
 @dataclass(frozen=True, slots=True)

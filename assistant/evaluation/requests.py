@@ -19,7 +19,7 @@ import numpy as np
 from assistant.profile import Portrait
 from assistant.ranking.behaviour import Floats
 from assistant.ranking.blend import WEIGHTS, Blend, Lists, Weighted
-from assistant.ranking.features import MODELS, NAMES, features
+from assistant.ranking.features import MODELS, NAMES, OF_TASTE, features
 from assistant.ranking.metrics import summary
 from assistant.ranking.ranker import diverse, sameness
 from assistant.ranking.recommenders import Recommenders
@@ -56,7 +56,8 @@ ITEM_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "price": ("unitprice", "unit_price", "price", "价格"),
 }
 # The features in which the request has no part.
-OF_HISTORY = (*MODELS, "rating", "reviews", "brand", "kind", "new_kind", "color", "bought", "disliked", "usual_price")
+OF_HISTORY = (*MODELS, "rating", "reviews", "brand", "kind", "new_kind", "color", "bought", "times", "since",
+              "disliked", "usual_price")  # fmt: skip
 
 
 def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: Progress) -> list[dict[str, Any]]:
@@ -179,7 +180,7 @@ def _rankings(
     whole = models.scores(taste.sequence, models.products)
     return {
         "popularity": _order(models.products, whole["popularity"]),
-        **{f"history: {name}": _order(models.products, whole[name]) for name in MODELS[:-1] if name in whole},
+        **{f"history: {name}": _order(models.products, whole[name]) for name in OF_TASTE if name in whole},
         "history alone": _order([c.product.external_id for c in pool], without_request.score(history)),
         "search: words alone": [c.product.external_id for c in lexical],
         "search alone": ids,

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
+from assistant.profile import WEIGHTS
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
 
 NEIGHBOURS = 100  # kept for each product
 SHRINKAGE = 10.0  # shoppers in common that a likeness must be won from
 FACTORS = 64
+FEW_BUYERS = 3  # of whom a share says little
 ALPHA = 20.0  # weight of what was done over what was not
 REGULARISATION = 5.0
 
@@ -99,6 +101,20 @@ def popularity(behaviour: Behaviour, half_life: float = 60 * 86_400) -> Floats:
     age = behaviour.time.max() - behaviour.time
     counts = np.bincount(behaviour.product, 0.5 ** (age / half_life), len(behaviour.products))
     return np.asarray(counts / counts.max(), dtype=np.float32)
+
+
+def bought_again(behaviour: Behaviour) -> Floats:
+    """The share of its buyers who bought each product on more than one day (P,), less where it has few buyers."""
+    own = behaviour.weight >= WEIGHTS["purchase"]
+    days = np.unique(
+        np.stack([behaviour.shopper[own], behaviour.product[own], behaviour.time[own] // 86_400]).astype(np.int64),
+        axis=1,
+    )
+    buyers, counts = np.unique(days[:2], axis=1, return_counts=True)
+    products = len(behaviour.products)
+    sold = np.bincount(buyers[1], minlength=products)
+    repeated = np.bincount(buyers[1], counts > 1, minlength=products)
+    return np.asarray(repeated / (sold + FEW_BUYERS), dtype=np.float32)
 
 
 def _bags(histories: Sequence[Ints], products: int) -> Any:

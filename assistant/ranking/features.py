@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -12,22 +13,24 @@ from assistant.profile import Portrait, kind_of
 from assistant.ranking.behaviour import Floats
 from assistant.state import DialogueState
 from catalog.facets import key
+from catalog.lexical import document_words
 from catalog.types import Candidate, Product
 
 PRIOR_RATING, PRIOR_REVIEWS = 4.0, 5  # a product with few reviews is taken to be about average
 SAFE_MOOD = -0.3  # below this mood, well rated products count for more
 WISHES = ("color", "material", "brand", "size", "feature", "style", "occasion", "recipient")
-MODELS = ("sequence", "neighbours", "factors", "content", "popularity")
+OF_TASTE = ("sequence", "neighbours", "factors", "content")  # models that need a history
+MODELS = (*OF_TASTE, "popularity", "lately", "again")
 # Feature -> what it is evidence of: the parts that a score is explained by.
 REASONS: Mapping[str, str] = {
-    "text": "words", "lexical": "words", "dense": "words",
+    "text": "words", "lexical": "words", "dense": "words", "named": "words", "coverage": "words", "in_order": "words",
     "wishes": "wishes", **{f"wish_{name}": "wishes" for name in WISHES},
     "price": "price", "usual_price": "price",
     "rating": "rating", "reviews": "rating", "reassurance": "mood",
     "brand": "brand", "kind": "kind", "color": "color", "own_size": "size",
-    "bought": "bought", "disliked": "disliked", "new_kind": "kind",
+    "bought": "bought", "times": "bought", "since": "bought", "again": "bought", "disliked": "disliked", "new_kind": "kind",
     "sequence": "history", "neighbours": "history", "factors": "history", "content": "history",
-    "popularity": "popularity",
+    "popularity": "popularity", "lately": "popularity",
 }  # fmt: skip
 NAMES = tuple(REASONS)
 _COLUMN = {name: at for at, name in enumerate(NAMES)}
@@ -37,12 +40,13 @@ _COLUMN = {name: at for at, name in enumerate(NAMES)}
 class Context:
     """What a list of candidates is scored against.
 
-    `models` maps a name of `MODELS` to one score for each candidate (N,), standardised over the list;
+    `now` is when it is asked for. `models` maps a name of `MODELS` to one score for each candidate (N,);
     `because` names the product of the shopper's history that speaks most for a candidate.
     """
 
     state: DialogueState = field(default_factory=DialogueState)
     portrait: Portrait = field(default_factory=Portrait)
+    now: datetime | None = None
     models: Mapping[str, Floats] = field(default_factory=dict)
     because: Callable[[str], str | None] = lambda product: None
 
@@ -51,8 +55,9 @@ def features(candidates: Sequence[Candidate], context: Context) -> Floats:
     """One row for each candidate and one column for each of `NAMES` (N, F); NaN where there is nothing to say."""
     rows = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
     best = max((c.score for c in candidates), default=0.0)
+    asked = _cut(context.state.query().text or context.state.text)
     for row, candidate in zip(rows, candidates, strict=True):
-        for name, value in _of(candidate, context, best):
+        for name, value in (*_of(candidate, context, best), *_of_title(candidate.product, asked, context.state)):
             row[_COLUMN[name]] = value
     for name, scores in context.models.items():
         rows[:, _COLUMN[name]] = scores
@@ -112,7 +117,8 @@ def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, 
         ("kind", _share(portrait.kinds, kind)),
         ("new_kind", float(bool(portrait.kinds) and kind not in portrait.kinds)),
         ("color", max((_share(portrait.colors, c) for c in product.values("color")), default=0.0)),
-        ("bought", float(product.external_id in portrait.bought)),
+        ("bought", float(product.external_id in portrait.times)),
+        ("times", math.log1p(portrait.times.get(product.external_id, 0))),
         ("disliked", float(product.external_id in portrait.disliked)),
     ]
     wishes = _wishes(product, context.state)
@@ -125,9 +131,26 @@ def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, 
         found.append(("price", _nearness(product, named)))
     if usual := portrait.spent.get(kind):
         found.append(("usual_price", _nearness(product, usual)))
-    if size := context.state.profile.get("size"):
-        found.append(("own_size", float(any(v.size == size.value and v.stock > 0 for v in product.variants))))
+    said = context.state.profile.get("size")
+    if size := str(said.value) if said else portrait.sizes.get(kind):
+        found.append(("own_size", float(any(v.size == size and v.stock > 0 for v in product.variants))))
+    if context.now and (last := portrait.last.get(product.external_id)):
+        found.append(("since", math.log1p((context.now - last).total_seconds() / 86_400)))
     return found
+
+
+def _of_title(product: Product, asked: tuple[str, ...], state: DialogueState) -> list[tuple[str, float]]:
+    """How much of what was asked the title names, how much of the title was asked for, and whether in that order."""
+    title = _cut(product.text(state.language).title)
+    if not asked or not title:
+        return []
+    common = set(asked) & set(title)
+    in_order = any(title[at : at + len(asked)] == asked for at in range(len(title) - len(asked) + 1))
+    return [
+        ("named", len(common) / len(set(asked))),
+        ("coverage", len(common) / len(set(title))),
+        ("in_order", float(in_order)),
+    ]
 
 
 def _goodness(product: Product) -> float:
@@ -170,6 +193,12 @@ def _words(value: Any) -> tuple[str, ...]:
     if not value:
         return ()
     return (value,) if isinstance(value, str) else tuple(map(str, value))
+
+
+@lru_cache(maxsize=20_000)
+def _cut(text: str) -> tuple[str, ...]:
+    """The words of a text, Chinese ones cut apart, as the lexical index has them."""
+    return tuple(document_words(text).split())
 
 
 @lru_cache(maxsize=20_000)

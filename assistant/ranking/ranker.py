@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +100,14 @@ class Ranker:
 
     def _context(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> Context:
         """What the candidates are scored against, with the scores of the models that there are."""
+        now = datetime.now(UTC)
         if self._recommenders is None:
-            return Context(state, portrait)
+            return Context(state, portrait, now)
         ids = [c.product.external_id for c in candidates]
         models, history = self._recommenders, portrait.sequence
-        return Context(state, portrait, models.scores(history, ids), lambda product: models.because(history, product))
+        return Context(
+            state, portrait, now, models.scores(history, ids), lambda product: models.because(history, product)
+        )
 
 
 def _recommendation(product: Product, parts: Floats, context: Context) -> Recommendation:

@@ -13,12 +13,14 @@ from scipy.sparse import csr_matrix
 
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
 from assistant.ranking.blend import Blend, RankerError
-from assistant.ranking.collaborative import Factors, ItemItem, popularity
+from assistant.ranking.collaborative import Factors, ItemItem, bought_again, popularity
 from assistant.ranking.content import Content, fit_content
 from assistant.ranking.features import NAMES
 from assistant.ranking.ranker import MANIFEST
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
 
+LATELY = 7 * 86_400.0  # half-life in seconds of what is popular lately
+_STORED = ("factors", "vectors", "weight", "bias", "often", "lately", "again")
 ARRAYS, SEQUENCE, TREES, PRODUCTS = "arrays.npz", "sequence.safetensors", "blend.txt", "products.txt"
 
 
@@ -26,7 +28,8 @@ ARRAYS, SEQUENCE, TREES, PRODUCTS = "arrays.npz", "sequence.safetensors", "blend
 class Recommenders:
     """Scores products by what was done; `products` (P,) are the ids that the models know.
 
-    `often` (P,) is popularity with decay, in [0, 1].
+    `often` (P,) is popularity with slow decay and `lately` with fast, in [0, 1]; `again` (P,) is the share of its
+    buyers who bought a product more than once.
     """
 
     products: Sequence[str]
@@ -34,6 +37,8 @@ class Recommenders:
     factors: Factors
     content: Content
     often: Floats
+    lately: Floats
+    again: Floats
     sequence: SequenceModel | None = None
 
     @classmethod
@@ -41,7 +46,7 @@ class Recommenders:
         """Models of `behaviour`, whose products have `vectors` (P, D)."""
         return cls(
             behaviour.products, ItemItem.fit(behaviour), Factors.fit(behaviour), fit_content(behaviour, vectors),
-            popularity(behaviour), sequence,
+            popularity(behaviour), popularity(behaviour, LATELY), bought_again(behaviour), sequence,
         )  # fmt: skip
 
     @cached_property
@@ -50,14 +55,14 @@ class Recommenders:
         return {product: at for at, product in enumerate(self.products)}
 
     def scores(self, history: Sequence[str], candidates: Sequence[str]) -> dict[str, Floats]:
-        """Model -> its scores (N,) of the candidates after a history, standardised over them.
+        """Model -> its scores (N,) of the candidates after a history, standardised over them but for `again`.
 
-        NaN for candidates that the models do not know; popularity alone without a history.
+        NaN for candidates that the models do not know; without a history those of what all shoppers do.
         """
         places = np.array([self.places.get(product, -1) for product in candidates], dtype=np.int64)
         known = places >= 0
         met: Ints = np.array([self.places[p] for p in history if p in self.places], dtype=np.int64)
-        found = {"popularity": self.often}
+        found = {"popularity": self.often, "lately": self.lately}
         if len(met):
             found |= {
                 "neighbours": self.neighbours.score([met])[0],
@@ -66,7 +71,8 @@ class Recommenders:
             }
             if self.sequence is not None:
                 found["sequence"] = self.sequence.score([met])[0]
-        return {name: _standard(scores, places, known) for name, scores in found.items()}
+        again = np.where(known, self.again[places], np.nan).astype(np.float32)
+        return {name: _standard(scores, places, known) for name, scores in found.items()} | {"again": again}
 
     def likeness(self, product: str, candidates: Sequence[str]) -> Floats:
         """How like one product the candidates are (N,): by content and by who bought both, half and half."""
@@ -128,6 +134,8 @@ def extended(known: Recommenders, vectors: Mapping[str, Floats]) -> Recommenders
         Factors(np.pad(known.factors.products, ((0, count), (0, 0)))),
         content,
         np.pad(known.often, (0, count)),
+        np.pad(known.lately, (0, count)),
+        np.pad(known.again, (0, count)),
         None if known.sequence is None else known.sequence.extended(content.vectors),
     )
 
@@ -141,7 +149,8 @@ def save(folder: Path, recommenders: Recommenders, blend: Blend, facts: Mapping[
     np.savez_compressed(
         folder / ARRAYS, likeness=likeness.data.astype(np.float16), indices=likeness.indices, indptr=likeness.indptr,
         factors=recommenders.factors.products.astype(np.float16), vectors=recommenders.content.vectors.astype(np.float16),
-        weight=recommenders.content.weight.astype(np.float16), bias=recommenders.content.bias, often=recommenders.often,
+        weight=recommenders.content.weight.astype(np.float16), bias=recommenders.content.bias, often=recommenders.often, lately=recommenders.lately,
+        again=recommenders.again,
     )  # fmt: skip
     (folder / PRODUCTS).write_text("\n".join(recommenders.products), "utf-8")
     blend.save(folder / TREES)
@@ -176,14 +185,15 @@ def load(folder: Path) -> tuple[Recommenders, Blend]:
         raise RankerError(f"{folder} was trained for other features: run `daogou train ranker` again")
     products = (folder / PRODUCTS).read_text("utf-8").split("\n")
     with np.load(folder / ARRAYS) as arrays:
-        stored = {name: arrays[name].astype(np.float32) for name in ("factors", "vectors", "weight", "bias", "often")}
+        stored = {name: arrays[name].astype(np.float32) for name in _STORED}
         parts = arrays["likeness"].astype(np.float32), arrays["indices"], arrays["indptr"]
         likeness = csr_matrix(parts, (len(products), len(products)))
     content = Content(stored["vectors"], stored["weight"], stored["bias"])
     sequence = _load_sequence(folder, manifest["sequence"], products, content) if manifest["sequence"] else None
     recommenders = Recommenders(
-        products, ItemItem(likeness), Factors(stored["factors"]), content, stored["often"], sequence
-    )
+        products, ItemItem(likeness), Factors(stored["factors"]), content, stored["often"], stored["lately"],
+        stored["again"], sequence,
+    )  # fmt: skip
     return recommenders, Blend.load(folder / TREES)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from assistant.profile import REMEMBERED, Portrait, portrait
+from assistant.profile import COUNTED, Portrait, portrait
 from assistant.ranking.behaviour import Behaviour, Floats
 from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.features import NAMES, Context, features
@@ -185,13 +185,13 @@ def _is_right(product: str, request: Request) -> bool:
 def taste_of(request: Request, data: Data) -> Portrait:
     """What was known of the shopper when the request was made: nothing that is as late as the request."""
     earlier = [i for i in data.by_shopper.get(request.shopper, ()) if i.time < request.time]
-    return portrait(earlier[-REMEMBERED:], data.products)
+    return portrait(earlier[-COUNTED:], data.products)
 
 
 def context_of(request: Request, taste: Portrait, models: Recommenders, candidates: Sequence[Candidate]) -> Context:
     """What the candidates of a request are scored against."""
     scores = models.scores(taste.sequence, [c.product.external_id for c in candidates])
-    return Context(request.state, taste, scores)
+    return Context(request.state, taste, request.time, scores)
 
 
 def fit_blend(lists: Lists, recipe: RankerRecipe, names: Sequence[str] = NAMES) -> tuple[Blend, float]:

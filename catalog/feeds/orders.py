@@ -16,6 +16,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "quantity": ("quantity", "count", "value", "数量"),
     "session": ("session", "session_id", "visit", "order_id", "会话"),
     "position": ("position", "rank", "位置"),
+    "size": ("size", "variant_size", "尺码"),
 }
 KINDS = get_args(InteractionKind)
 
@@ -49,7 +50,10 @@ def _interaction(row: Mapping[str, str], names: Mapping[str, str]) -> Interactio
     shopper = required("shopper").removesuffix(".0")  # spreadsheets make numbers of ids
     assert time is not None
     session = clean(row.get(names.get("session", ""), ""))[:64]
-    return Interaction(shopper, required("product"), kind, time, _value(row, names), session, _position(row, names))
+    size = clean(row.get(names.get("size", ""), ""))[:100]
+    return Interaction(
+        shopper, required("product"), kind, time, _value(row, names), session, _position(row, names), size
+    )
 
 
 def _value(row: Mapping[str, str], names: Mapping[str, str]) -> float:

@@ -14,6 +14,7 @@ def upgrade() -> None:
     with op.batch_alter_table("interactions", schema=None) as batch_op:
         batch_op.add_column(sa.Column("session", sa.String(length=64), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("position", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("size", sa.String(length=100), nullable=False, server_default=""))
     op.create_table(
         "forgotten",
         sa.Column("shopper_id", sa.String(length=100), nullable=False),
@@ -29,5 +30,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("forgotten")
     with op.batch_alter_table("interactions", schema=None) as batch_op:
+        batch_op.drop_column("size")
         batch_op.drop_column("position")
         batch_op.drop_column("session")

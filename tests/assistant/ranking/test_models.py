@@ -92,7 +92,7 @@ def test_attributes_are_foreseen_as_worked_out_by_hand() -> None:
     products = torch.tensor([1, 0, 2])
     chances = torch.log_softmax(states @ model.content.weight.T, dim=1)
     wanted = -(chances * torch.from_numpy(content[products])).sum() / 3
-    assert abs(float(model.content.loss(states, products) - wanted)) < 1e-5
+    assert abs((model.content.loss(states, products) - wanted).item()) < 1e-5
     same = SequenceModel(3, content, RECIPE).content
     assert same.loss(torch.from_numpy(content[:2]) @ torch.linalg.pinv(same.weight.T), torch.tensor([0, 1])) < 1e-4
 

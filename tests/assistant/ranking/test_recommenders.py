@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assistant.ranking.blend import Blend, Lists, RankerError
-from assistant.ranking.features import NAMES
+from assistant.ranking.features import MODELS, NAMES
 from assistant.ranking.recommenders import ARRAYS, Recommenders, extended, load, save
 from assistant.ranking.sequence import SequenceRecipe
 from assistant.training.sequence import train_sequence
@@ -36,16 +36,16 @@ def blend() -> Blend:
 
 def test_scores_are_standardised_over_the_candidates(models: Recommenders) -> None:
     scores = models.scores(EVEN, ["p6", "p7", "p8", "unheard of"])
-    assert set(scores) == {"popularity", "neighbours", "factors", "content", "sequence"}
-    for one in scores.values():
+    assert set(scores) == {*MODELS}
+    for one in (scores[name] for name in MODELS if name != "again"):
         assert np.isnan(one[3])
         assert abs(one[:3].mean()) < 1e-5
     assert scores["neighbours"][0] > scores["neighbours"][1]
 
 
 def test_without_a_history_there_is_popularity_alone(models: Recommenders) -> None:
-    assert set(models.scores([], ["p1", "p2"])) == {"popularity"}
-    assert set(models.scores(["unheard of"], ["p1", "p2"])) == {"popularity"}
+    assert set(models.scores([], ["p1", "p2"])) == {"popularity", "lately", "again"}
+    assert set(models.scores(["unheard of"], ["p1", "p2"])) == {"popularity", "lately", "again"}
 
 
 def test_similar_products_and_what_is_bought_with_them(models: Recommenders) -> None:

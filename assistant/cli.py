@@ -12,8 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from assistant import __version__, cli_desk, cli_ranking
+from assistant import __version__, cli_ranking
 from assistant.cli_models import bench_app, evaluate_app, models_app, train_app
+from assistant.cli_people import desk, privacy_app, profile_app, staff_app
 from assistant.console import Columns, Json, err, note, out, pairs, print_rows, settings_of, spinner
 from catalog.errors import UserError
 
@@ -23,28 +24,15 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Daogou 导购: a shopping assistant that listens, searches and explains.", no_args_is_help=True)
 catalog_app = typer.Typer(help="Products in and out.", no_args_is_help=True)
 history_app = typer.Typer(help="What shoppers did before.", no_args_is_help=True)
-staff_app = typer.Typer(help="Who may sign in at the desk.", no_args_is_help=True)
-privacy_app = typer.Typer(help="A shopper's data out, or gone.", no_args_is_help=True)
-profile_app = typer.Typer(help="What is known of a shopper.", no_args_is_help=True)
 for name, group in (
     ("catalog", catalog_app), ("history", history_app), ("profile", profile_app), ("staff", staff_app), ("privacy", privacy_app), ("models", models_app),
     ("train", train_app), ("evaluate", evaluate_app), ("bench", bench_app),
 ):  # fmt: skip
     app.add_typer(group, name=name)
-for name, group, command in (
-    ("ranker", train_app, cli_ranking.train_ranker), ("ranking", evaluate_app, cli_ranking.evaluate_ranking),
-    ("requests", evaluate_app, cli_ranking.evaluate_requests), ("ranking", bench_app, cli_ranking.bench_ranking),
-    ("feedback", evaluate_app, cli_ranking.evaluate_feedback), ("questions", evaluate_app, cli_ranking.evaluate_questions),
-    ("handoff", evaluate_app, cli_ranking.evaluate_handoff), ("show", profile_app, cli_ranking.profile_show), ("forget", profile_app, cli_ranking.profile_forget),
-    ("check", history_app, cli_ranking.history_check), ("add", staff_app, cli_desk.staff_add),
-    ("list", staff_app, cli_desk.staff_list), ("disable", staff_app, cli_desk.staff_disable),
-    ("passwd", staff_app, cli_desk.staff_passwd), ("export", privacy_app, cli_desk.privacy_export), ("erase", privacy_app, cli_desk.privacy_erase),
-    ("crash", bench_app, cli_desk.bench_crash),
-):  # fmt: skip
-    group.command(name)(command)
 app.command()(cli_ranking.explain)
-app.command()(cli_desk.desk)
+app.command()(desk)
 
+BAR = 16  # characters of the greatest part of a score
 # Modules of optional parts -> the extra that brings them.
 EXTRAS = dict.fromkeys(("implicit", "matplotlib", "num2words", "sklearn", "tensorboard"), "train")
 
@@ -321,6 +309,19 @@ def history_import(
     _report(report, as_json)
 
 
+@history_app.command("check")
+def history_check(as_json: Json = False) -> None:
+    """Shoppers whose history is left out of training: robots and accounts that only look.
+
+    Example: daogou history check
+    """
+    from assistant.build import open_store
+    from assistant.training.outliers import outliers
+
+    found = outliers(open_store(settings_of()).histories())
+    print_rows([{"shopper": shopper, "why": why} for shopper, why in found.items()], as_json)
+
+
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """What is installed, which device and models are used, what is missing and how to get it.
@@ -403,7 +404,7 @@ def _report(report: Any, as_json: bool) -> None:
 
 
 def _print_picks(reply: Any) -> None:
-    from assistant.phrases import money
+    from assistant.phrases import money, phrase
 
     table = Table(show_header=False, box=None)
     for number, pick in enumerate(reply.picks, start=1):
@@ -412,4 +413,7 @@ def _print_picks(reply: Any) -> None:
         table.add_row(
             str(number), product.text(reply.language).title, money(product.price, product.currency), stars, pick.why
         )
+        for name, value in pick.parts:
+            bar = ("█" if value > 0 else "░") * max(1, round(abs(value) * BAR))
+            table.add_row("", f"[dim]{phrase(f'part_{name}', reply.language)}[/]", "", "", f"[dim]{bar}[/]")
     out.print(table)

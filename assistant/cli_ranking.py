@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assistant.cli_models import bench_app, evaluate_app, train_app
 from assistant.console import Columns, Json, note, pairs, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
-    from assistant.memory import Memory
     from assistant.settings import Settings
     from assistant.training.ranker import Data
     from catalog.search import Search
-    from catalog.types import Language
 
 Orders = Annotated[Path | None, typer.Option(help="Order lines with item texts and prices; the shop's own by default.")]
 
 
+@train_app.command("ranker")
 def train_ranker(
     destination: Annotated[
         Path | None, typer.Option("--out", help="Folder of the ranker; the shop uses the one in its data directory.")
@@ -59,6 +59,7 @@ def train_ranker(
     print_rows([{**shown, "folder": str(folder)}], as_json)
 
 
+@evaluate_app.command("ranking")
 def evaluate_ranking(
     interactions: Annotated[Path, typer.Option(help="Table of shopper, product and time, or lines of sequences.")],
     attributes: Annotated[Path | None, typer.Option(help="JSON or table: what the products are like.")] = None,
@@ -78,6 +79,7 @@ def evaluate_ranking(
     print_rows(run(behaviour, content, SequenceRecipe(epochs=epochs), note), as_json)
 
 
+@evaluate_app.command("requests")
 def evaluate_requests(
     interactions: Orders = None,
     columns: Columns = None,
@@ -96,6 +98,7 @@ def evaluate_requests(
         print_rows(run(data, search, recipe, most, note), as_json)
 
 
+@evaluate_app.command("feedback")
 def evaluate_feedback(
     most: Annotated[int, typer.Option(help="Most shoppers that are asked.")] = 300,
     picture: Annotated[Path | None, typer.Option(help="Where the curve is drawn.")] = None,
@@ -115,6 +118,7 @@ def evaluate_feedback(
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("questions")
 def evaluate_questions(
     shoppers: Annotated[int, typer.Option(help="How many simulated shoppers.")] = 200, as_json: Json = False
 ) -> None:
@@ -129,70 +133,6 @@ def evaluate_questions(
     store = open_store(settings)
     rows = run(list(store.all()), open_search(settings, store), open_ranker(settings, store), shoppers, note)
     print_rows(rows, as_json)
-
-
-def evaluate_handoff(as_json: Json = False) -> None:
-    """Missed and false handoffs over written conversations, beside the word "human" alone.
-
-    Example: daogou evaluate handoff
-    """
-    from assistant.build import open_llm, open_parser
-    from assistant.evaluation.handoff import run
-    from catalog.embedding import open_embedder
-
-    settings = settings_of()
-    print_rows(run(open_parser(open_llm(settings, note), open_embedder(settings.embedding_model)), note), as_json)
-
-
-def profile_show(
-    shopper: Annotated[str, typer.Argument(help="Whose.")],
-    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
-    as_json: Json = False,
-) -> None:
-    """What is known of a shopper: said, done and inferred, each with its source and date.
-
-    Example: daogou profile show shopper-007
-    """
-    chosen: Language = "zh" if language == "zh" else "en"
-    rows = [
-        {"source": k.source, "name": k.name, "known": k.text, "because": k.because,
-         "date": k.time.date().isoformat() if k.time else ""}
-        for k in _memory().known(shopper, chosen)
-    ]  # fmt: skip
-    print_rows(rows, as_json)
-
-
-def profile_forget(
-    shopper: Annotated[str, typer.Argument(help="Whose.")],
-    name: Annotated[str, typer.Argument(help="A name that `profile show` gives, or `everything`.")],
-) -> None:
-    """Make no more use of one thing known of a shopper, or delete everything.
-
-    Example: daogou profile forget shopper-007 kind:scarf
-    """
-    _memory().forget(shopper, name)
-    note(f"forgotten: {name}")
-
-
-def history_check(as_json: Json = False) -> None:
-    """Shoppers whose history is left out of training: robots and accounts that only look.
-
-    Example: daogou history check
-    """
-    from assistant.build import open_store
-    from assistant.training.outliers import outliers
-
-    found = outliers(open_store(settings_of()).histories())
-    print_rows([{"shopper": shopper, "why": why} for shopper, why in found.items()], as_json)
-
-
-def _memory() -> "Memory":
-    from assistant.build import open_store
-    from assistant.memory import Memory
-    from assistant.store import ConversationStore
-
-    store = open_store(settings_of())
-    return Memory(store, ConversationStore(store.engine))
 
 
 @contextmanager
@@ -250,6 +190,7 @@ def explain(
     print_rows(parts, as_json)
 
 
+@bench_app.command("ranking")
 def bench_ranking(rounds: Annotated[int, typer.Option(help="How many requests.")] = 200, as_json: Json = False) -> None:
     """Time to rank 200 candidates for a known shopper, on the shop as it is set up.
 

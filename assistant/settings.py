@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     currency: str = Field(default="CNY", pattern="^[A-Z]{3}$", description="ISO code of prices that name none")
     support_contact: str = Field(default="", description="Where a person can be reached, told when one is asked for")
     opening_hours: str = Field(default="", description="When staff answer, told to whoever waits for them")
+    staff_patience: float = Field(
+        default=10, gt=0, description="Minutes after which a waiting shopper is told that nobody has come"
+    )
     handoff_mood: float = Field(
         default=-0.6, ge=-1, le=0, description="Running mood at which a shopper is handed to a person"
     )

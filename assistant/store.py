@@ -14,7 +14,7 @@ from catalog.schema import ConversationRow, EventRow, ShopperRow
 
 EventKind = Literal[
     "message", "parsed", "answer", "feedback", "cart", "fact",
-    "handoff", "claimed", "transferred", "released", "returned", "resolved", "staff", "note", "tag", "rating", "contact",
+    "handoff", "claimed", "transferred", "released", "returned", "resolved", "staff", "note", "tag", "rating", "away",
 ]  # fmt: skip
 # What changes who holds a conversation; see `assistant.custody`.
 CUSTODY = ("handoff", "claimed", "transferred", "released", "returned", "resolved")

@@ -23,7 +23,7 @@ class Click(BaseModel):
     """What a shopper did with a product; of a dwell, for how many seconds."""
 
     product: str = Field(max_length=200)
-    kind: Literal["click", "dwell", "cart", "like", "dislike"]
+    kind: Literal["view", "click", "dwell", "cart", "like", "dislike"]
     seconds: float = Field(default=1.0, gt=0, le=600)
 
 

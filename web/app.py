@@ -1,6 +1,7 @@
 """Puts the widget, the API and the pictures into one application."""
 
 import os
+from datetime import timedelta
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -25,7 +26,7 @@ def create_app(parts: Parts) -> FastAPI:
     """The whole web application on the given parts."""
     settings = parts.settings
     identity = Identity(secret_key(settings.secret_key, settings.data_dir))
-    live = Live(parts.assistant, parts.conversations, parts.desk)
+    live = Live(parts.assistant, parts.conversations, parts.desk, timedelta(minutes=settings.staff_patience))
     limit = Limit(settings.messages_per_minute)
     app = FastAPI(title=settings.shop_name)
     app.include_router(router(parts, live, identity, limit))

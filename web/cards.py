@@ -5,7 +5,7 @@ from html import escape
 
 from assistant.phrases import money, phrase
 from assistant.types import Pick, QuickReply
-from catalog.types import Language
+from catalog.types import Language, Product
 
 LABELS = {
     "en": {"cart": "Add to cart", "carted": "In cart", "like": "Like", "dislike": "Not for me", "stars": "stars",
@@ -68,12 +68,22 @@ def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[st
     return (
         f'<li class="dg-card" data-product="{escape(product.external_id)}">'
         f"{_picture(product.image, title)}"
-        f'<div class="dg-body"><div class="dg-title"><span class="dg-number">{number}.</span> {escape(title)}</div>'
+        f'<div class="dg-body"><div class="dg-title"><span class="dg-number">{number}.</span> {_title(product, title)}</div>'
         f'<div class="dg-line"><span class="dg-price">{escape(money(product.price, product.currency))}</span>{rating}</div>'
         f'<div class="dg-why">{escape(pick.why)}{_parts(pick, language)}</div>'
         f'<div class="dg-actions">{_button("cart", product.external_id, title, words, done)}'
         f"{_button('like', product.external_id, title, words, done)}"
         f"{_button('dislike', product.external_id, title, words, done)}{similar}</div></div></li>"
+    )
+
+
+def _title(product: Product, title: str) -> str:
+    """The title, which leads to the shop's own page of the product if the feed names one."""
+    if not product.url.startswith(("https://", "http://")):
+        return escape(title)
+    return (
+        f'<a href="{escape(product.url)}" target="_blank" rel="noopener noreferrer" '
+        f'data-dg-view="{escape(product.external_id)}">{escape(title)}</a>'
     )
 
 

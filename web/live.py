@@ -6,11 +6,14 @@ Pages do not hold an answer; they follow the log and this. A page that goes away
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
+from assistant.custody import custody
 from assistant.desk import Desk
 from assistant.phrases import phrase
-from assistant.store import ConversationStore
+from assistant.store import ConversationStore, Event
 from assistant.turn import Assistant, to_payload, unanswered, with_bot
 from assistant.types import Reply
 
@@ -21,9 +24,10 @@ WORKERS = 8
 class Live:
     """Runs answers and holds the growing reply of each conversation that has one."""
 
-    def __init__(self, assistant: Assistant, conversations: ConversationStore, desk: Desk) -> None:
+    def __init__(self, assistant: Assistant, conversations: ConversationStore, desk: Desk, patience: timedelta) -> None:
         self._assistant = assistant
         self._desk = desk
+        self._patience = patience
         self._conversations = conversations
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="answer")
         self._lock = threading.Lock()
@@ -49,6 +53,18 @@ class Live:
         """Answer what a crash left unanswered."""
         for conversation in self._conversations.unanswered():
             self.ensure_answer(conversation)
+
+    def tell_if_nobody_comes(self, conversation: str) -> None:
+        """Tell a shopper, once, who has waited for a person too long."""
+
+        def alone(events: Sequence[Event]) -> bool:
+            held = custody(events)
+            told = any(e.kind == "away" and held.since and e.time >= held.since for e in events)
+            return held.holder == "queue" and held.since is not None and not told and _age(held.since) > self._patience
+
+        if alone(self._conversations.events(conversation)):
+            self._conversations.append_if(conversation, "away", {}, alone)
+            self.changed(conversation)
 
     def reply(self, conversation: str) -> Reply | None:
         """The reply as far as it has grown, None if none is under way."""
@@ -85,3 +101,7 @@ class Live:
         if not with_bot(self._conversations.events(conversation)):
             self._desk.brief(conversation)
         self.ensure_answer(conversation)  # a message may have come while this one was answered
+
+
+def _age(time: datetime) -> timedelta:
+    return datetime.now(UTC) - time

@@ -25,6 +25,16 @@
     }).finally(() => { button.disabled = false; });
   });
 
+  // The shop's own page of a product was opened; the reasons of a pick were looked at.
+  document.addEventListener("click", (event) => {
+    const product = event.target.closest("[data-dg-view]")?.dataset.dgView;
+    if (product) post("/api/interactions", { product, kind: "view" });
+  });
+  document.addEventListener("toggle", (event) => {
+    const card = event.target.open && event.target.matches?.(".dg-parts") && event.target.closest(".dg-card");
+    if (card) post("/api/interactions", { product: card.dataset.product, kind: "click" });
+  }, true);
+
   // How long the pointer rests on a card.
   let looked = null;
   document.addEventListener("mouseover", (event) => {

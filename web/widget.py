@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.build import Parts
+from assistant.custody import custody
 from assistant.phrases import phrase
 from assistant.store import Event
 from assistant.turn import from_payload
@@ -26,7 +27,13 @@ TICK = 0.2  # seconds between looks; streamed text is shown at most this often
 POLL = 2.0  # seconds between looks at the database, for what other processes wrote
 HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
 # Events that the shopper is told of -> the phrase for it.
-NOTICES: dict[str, str] = {"claimed": "joined", "transferred": "joined", "released": "requeued", "returned": "left"}
+NOTICES: dict[str, str] = {
+    "claimed": "joined",
+    "transferred": "joined",
+    "released": "requeued",
+    "returned": "left",
+    "away": "away",
+}
 _TEXTS = {
     "en": {"placeholder": "What are you looking for?", "send": "Send", "chat": "Conversation", "message": "Message",
            "language": "Language"},
@@ -54,26 +61,31 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
             raise gr.Error("Reload the page to begin. 请刷新页面。", print_exception=False)
         return parts.conversations.open(shopper)
 
-    def show(conversation: str) -> Any:
-        messages = render(parts, parts.conversations.events(conversation), live.reply(conversation))
+    def look(conversation: str) -> tuple[list[dict[str, Any]], bool]:
+        """The messages of a conversation, and whether it waits for a person."""
+        events = parts.conversations.events(conversation)
+        messages = render(parts, events, live.reply(conversation))
         if live.busy(conversation) and live.reply(conversation) is None:
             messages.append({"role": "assistant", "content": "…"})
-        return messages
+        return messages, custody(events).holder == "queue"
 
     async def follow(request: gr.Request) -> AsyncIterator[Any]:
         """Write the conversation to the page whenever it changes, for as long as the page is there."""
         conversation = conversation_of(request)
         live.ensure_answer(conversation)
         shown: tuple[int, int] | None = None
-        seq, polled, written = 0, 0.0, time.monotonic()
+        seq, polled, written, waiting = 0, 0.0, time.monotonic(), False
         while True:
             now = time.monotonic()
             version = live.version(conversation)
             if shown is None or version != shown[0] or now - polled > POLL:
+                if waiting:
+                    await asyncio.to_thread(live.tell_if_nobody_comes, conversation)
                 seq, polled = await asyncio.to_thread(parts.conversations.last_seq, conversation), now
             if (version, seq) != shown:
                 shown, written = (version, seq), now
-                yield await asyncio.to_thread(show, conversation)
+                messages, waiting = await asyncio.to_thread(look, conversation)
+                yield messages
             elif now - written > HEARTBEAT:
                 written = now
                 yield gr.skip()

@@ -1,4 +1,5 @@
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop
 from web.bench import crash
 from web.identity import COOKIE, Identity
+from web.live import Live
 
 SCARVES = frame("find", slots={"category": ["scarf"]})
 
@@ -150,3 +152,15 @@ def test_who_writes_too_often_is_told_when_to_go_on(script: ScriptedLLM, tmp_pat
     assert 1 <= int(told[2].headers["retry-after"]) <= 60
     assert shop.visitor().post("/api/messages", json={"text": "hi"}).status_code == 202
     shop.close()
+
+
+def test_who_waits_in_vain_is_told_once(shop: Shop) -> None:
+    conversations = shop.parts.conversations
+    own = conversations.begin("ann")
+    conversations.append(own, "handoff", {"reason": "asked"})
+    for patience, away in ((timedelta(minutes=5), 0), (timedelta(0), 1), (timedelta(0), 1)):
+        Live(shop.parts.assistant, conversations, shop.parts.desk, patience).tell_if_nobody_comes(own)
+        assert [e.kind for e in conversations.events(own)].count("away") == away
+    shop.parts.desk.claim(own, "lin")
+    Live(shop.parts.assistant, conversations, shop.parts.desk, timedelta(0)).tell_if_nobody_comes(own)
+    assert conversations.events(own)[-1].kind == "claimed"

@@ -4,7 +4,7 @@ from assistant.types import Pick, QuickReply
 from catalog.types import ProductText
 from tests.toy_shop import PRODUCTS
 from web.cards import cards, quick_replies
-from web.widget import page_language
+from web.language import page_language
 
 EVIL = '<img src=x onerror="alert(1)">'
 
@@ -40,3 +40,13 @@ def test_the_parts_of_a_score_are_bars() -> None:
     assert html.count("<meter") == 2
     assert "− price" in html
     assert "<details" not in cards([Pick(PRODUCTS[0], "")], "en", ())
+
+
+def test_the_title_leads_to_the_shops_own_page_and_nowhere_else() -> None:
+    def title(url: str) -> str:
+        return cards([Pick(replace(PRODUCTS[0], url=url), "")], "en", set())
+
+    assert 'href="https://shop.example/a?b=1&amp;c=2"' in title("https://shop.example/a?b=1&c=2")
+    assert 'data-dg-view="red-scarf"' in title("https://shop.example/")
+    for url in ("", "javascript:alert(1)", "data:text/html,x"):
+        assert "<a " not in title(url)

@@ -1,4 +1,4 @@
-"""Commands of the staff: accounts, and the desk in the terminal."""
+"""Commands about people: accounts of staff and their desk, what is known of shoppers, and their data."""
 
 import getpass
 import sys
@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assistant.cli_models import bench_app, evaluate_app
 from assistant.console import Json, err, note, out, print_rows, settings_of
 
 if TYPE_CHECKING:
     from assistant.desk import Desk
+    from assistant.memory import Memory
     from assistant.staff import StaffStore
+    from catalog.types import Language
 
+staff_app = typer.Typer(help="Who may sign in at the desk.", no_args_is_help=True)
+profile_app = typer.Typer(help="What is known of a shopper.", no_args_is_help=True)
+privacy_app = typer.Typer(help="A shopper's data out, or gone.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The account's name, as shoppers see it.")]
 _HELP = "list | open N | read | reply TEXT | note TEXT | claim | release | back | resolve | quit"
 
 
+@staff_app.command("add")
 def staff_add(name: Name, role: Annotated[str, typer.Option(help="agent, lead or admin.")] = "agent") -> None:
     """Let somebody sign in at the desk. The password is asked for, or read from standard input.
 
@@ -26,6 +33,7 @@ def staff_add(name: Name, role: Annotated[str, typer.Option(help="agent, lead or
     note(f"{name} can sign in at /desk")
 
 
+@staff_app.command("list")
 def staff_list(as_json: Json = False) -> None:
     """Who may sign in.
 
@@ -34,6 +42,7 @@ def staff_list(as_json: Json = False) -> None:
     print_rows([{"name": s.name, "role": s.role, "disabled": s.disabled} for s in _staff().all()], as_json)
 
 
+@staff_app.command("disable")
 def staff_disable(name: Name) -> None:
     """Let somebody sign in no more; who is signed in is signed out at once.
 
@@ -43,6 +52,7 @@ def staff_disable(name: Name) -> None:
     note(f"{name} cannot sign in any more")
 
 
+@staff_app.command("passwd")
 def staff_passwd(name: Name) -> None:
     """A new password for somebody, who is signed out everywhere.
 
@@ -77,6 +87,7 @@ def desk(name: Annotated[str, typer.Option("--as", help="Your account's name.")]
             err.print(f"[bold red]error:[/] {error}", highlight=False)
 
 
+@privacy_app.command("export")
 def privacy_export(shopper: Annotated[str, typer.Argument(help="Whose.")]) -> None:
     """Everything stored about a shopper, as JSON.
 
@@ -90,6 +101,7 @@ def privacy_export(shopper: Annotated[str, typer.Argument(help="Whose.")]) -> No
     print(json.dumps(export(open_store(settings_of()).engine, shopper), ensure_ascii=False, indent=1))
 
 
+@privacy_app.command("erase")
 def privacy_erase(shopper: Annotated[str, typer.Argument(help="Whose.")]) -> None:
     """Delete everything stored about a shopper, without a trace in the database's files.
 
@@ -102,6 +114,7 @@ def privacy_erase(shopper: Annotated[str, typer.Argument(help="Whose.")]) -> Non
     note(f"nothing is left of {shopper}")
 
 
+@bench_app.command("crash")
 def bench_crash(
     kills: Annotated[int, typer.Option(help="How often the server is killed.")] = 50,
     clients: Annotated[int, typer.Option(help="Shoppers that write meanwhile.")] = 8,
@@ -119,6 +132,61 @@ def bench_crash(
     with TemporaryDirectory() as folder:
         rows = crash(kills, clients, Path(folder), note)
     print_rows(rows, as_json)
+
+
+@evaluate_app.command("handoff")
+def evaluate_handoff(as_json: Json = False) -> None:
+    """Missed and false handoffs over written conversations, beside the word "human" alone.
+
+    Example: daogou evaluate handoff
+    """
+    from assistant.build import open_llm, open_parser
+    from assistant.evaluation.handoff import run
+    from catalog.embedding import open_embedder
+
+    settings = settings_of()
+    print_rows(run(open_parser(open_llm(settings, note), open_embedder(settings.embedding_model)), note), as_json)
+
+
+@profile_app.command("show")
+def profile_show(
+    shopper: Annotated[str, typer.Argument(help="Whose.")],
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    as_json: Json = False,
+) -> None:
+    """What is known of a shopper: said, done and inferred, each with its source and date.
+
+    Example: daogou profile show shopper-007
+    """
+    chosen: Language = "zh" if language == "zh" else "en"
+    rows = [
+        {"source": k.source, "name": k.name, "known": k.text, "because": k.because,
+         "date": k.time.date().isoformat() if k.time else ""}
+        for k in _memory().known(shopper, chosen)
+    ]  # fmt: skip
+    print_rows(rows, as_json)
+
+
+@profile_app.command("forget")
+def profile_forget(
+    shopper: Annotated[str, typer.Argument(help="Whose.")],
+    name: Annotated[str, typer.Argument(help="A name that `profile show` gives, or `everything`.")],
+) -> None:
+    """Make no more use of one thing known of a shopper, or delete everything.
+
+    Example: daogou profile forget shopper-007 kind:scarf
+    """
+    _memory().forget(shopper, name)
+    note(f"forgotten: {name}")
+
+
+def _memory() -> "Memory":
+    from assistant.build import open_store
+    from assistant.memory import Memory
+    from assistant.store import ConversationStore
+
+    store = open_store(settings_of())
+    return Memory(store, ConversationStore(store.engine))
 
 
 def _command(counter: "Desk", name: str, command: str, words: str, current: str) -> str:

@@ -29,7 +29,7 @@ Progress = Callable[[str], Any]
 def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: Progress) -> list[dict[str, Any]]:
     """A row for each number of likes: nDCG@10 with every like alike, and with likes weighed by their place."""
     known, held = hold_out(data, recipe.seed)
-    cut = cut_time(known.history, recipe.cut)
+    cut = cut_time(known.history, recipe)
     models, _ = fit_models(known, known.before(cut), recipe, progress)
 
     def lists_of(requests: Sequence[Any]) -> Lists:

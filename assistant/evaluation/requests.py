@@ -63,7 +63,7 @@ OF_HISTORY = (*MODELS, "rating", "reviews", "brand", "kind", "new_kind", "color"
 def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: Progress) -> list[dict[str, Any]]:
     """A row of measures for each system over at most `most` shoppers, ours last."""
     known, held = hold_out(data, recipe.seed)
-    cut = cut_time(known.history, recipe.cut)
+    cut = cut_time(known.history, recipe)
     progress("models of what happened before the cut")
     early, _ = fit_models(known, known.before(cut), recipe, progress)
     requests = requests_after(cut, known, recipe)
@@ -177,7 +177,7 @@ def _rankings(
     lexical = sorted((c for c in found if c.lexical_rank), key=lambda c: c.lexical_rank or 0)
     rows = features(found, context_of(request, taste, models, found))
     history = features(pool, context_of(request, taste, models, pool))[:, _columns(OF_HISTORY)]
-    whole = models.scores(taste.sequence, models.products)
+    whole = models.scores(taste.sequence, models.products, request.time)
     return {
         "popularity": _order(models.products, whole["popularity"]),
         **{f"history: {name}": _order(models.products, whole[name]) for name in OF_TASTE if name in whole},
@@ -200,7 +200,7 @@ def _pool(models: Recommenders, data: Data) -> Callable[[Request, Portrait], lis
     """What history alone chooses from: the best of each model, in stock."""
 
     def pool(request: Request, taste: Portrait) -> list[Candidate]:
-        scores = models.scores(taste.sequence, models.products)
+        scores = models.scores(taste.sequence, models.products, request.time)
         best = {models.products[at] for one in scores.values() for at in np.argsort(-one)[:POOL]}
         products = (data.products[p] for p in sorted(best))
         return [Candidate(p, None, None, 0.0) for p in products if p.stock > 0]

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_matrix, diags
 
 from assistant.profile import WEIGHTS
@@ -101,6 +102,40 @@ def popularity(behaviour: Behaviour, half_life: float = 60 * 86_400) -> Floats:
     age = behaviour.time.max() - behaviour.time
     counts = np.bincount(behaviour.product, 0.5 ** (age / half_life), len(behaviour.products))
     return np.asarray(counts / counts.max(), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Trends:
+    """When each product was met: `times` (N,) in seconds, ascending within a product; `starts` (P + 1,) are where."""
+
+    times: npt.NDArray[np.float64]
+    starts: Ints
+
+    @classmethod
+    def fit(cls, behaviour: Behaviour) -> "Trends":
+        """From all that was done."""
+        order = np.lexsort((behaviour.time, behaviour.product))
+        starts = np.searchsorted(behaviour.product[order], np.arange(len(behaviour.products) + 1))
+        return cls(behaviour.time[order], starts)
+
+    @property
+    def latest(self) -> float:
+        """When the latest was met; what happened since then is not known."""
+        return float(self.times.max(initial=0.0))
+
+    def since(self, time: float) -> "Trends":
+        """The same without what was met before a time."""
+        kept = self.times >= time
+        counts = np.concatenate([[0], np.cumsum(kept)])
+        return Trends(self.times[kept], counts[self.starts])
+
+    def recent(self, places: Ints, before: float, seconds: float) -> Floats:
+        """log(1 + times) that products (N,) were met in the `seconds` before a time, which itself is not looked at."""
+        found = np.zeros(len(places), dtype=np.float32)
+        for row, place in enumerate(places):
+            own = self.times[self.starts[place] : self.starts[place + 1]]
+            found[row] = np.searchsorted(own, before) - np.searchsorted(own, before - seconds)
+        return np.asarray(np.log1p(found), dtype=np.float32)
 
 
 def bought_again(behaviour: Behaviour) -> Floats:

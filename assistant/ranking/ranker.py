@@ -105,8 +105,13 @@ class Ranker:
             return Context(state, portrait, now)
         ids = [c.product.external_id for c in candidates]
         models, history = self._recommenders, portrait.sequence
+        known_until = min(now, datetime.fromtimestamp(models.trends.latest + 1, UTC))
         return Context(
-            state, portrait, now, models.scores(history, ids), lambda product: models.because(history, product)
+            state,
+            portrait,
+            now,
+            models.scores(history, ids, known_until),
+            lambda product: models.because(history, product),
         )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,14 @@ from scipy.sparse import csr_matrix
 
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
 from assistant.ranking.blend import Blend, RankerError
-from assistant.ranking.collaborative import Factors, ItemItem, bought_again, popularity
+from assistant.ranking.collaborative import Factors, ItemItem, Trends, bought_again
 from assistant.ranking.content import Content, fit_content
 from assistant.ranking.features import NAMES
 from assistant.ranking.ranker import MANIFEST
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
 
-LATELY = 7 * 86_400.0  # half-life in seconds of what is popular lately
-_STORED = ("factors", "vectors", "weight", "bias", "often", "lately", "again")
+WINDOWS = {"popularity": 60 * 86_400.0, "lately": 7 * 86_400.0}  # seconds before a request that are counted
+_STORED = ("factors", "vectors", "weight", "bias", "again")
 ARRAYS, SEQUENCE, TREES, PRODUCTS = "arrays.npz", "sequence.safetensors", "blend.txt", "products.txt"
 
 
@@ -28,25 +29,29 @@ ARRAYS, SEQUENCE, TREES, PRODUCTS = "arrays.npz", "sequence.safetensors", "blend
 class Recommenders:
     """Scores products by what was done; `products` (P,) are the ids that the models know.
 
-    `often` (P,) is popularity with slow decay and `lately` with fast, in [0, 1]; `again` (P,) is the share of its
-    buyers who bought a product more than once.
+    `trends` know what was popular at any time; `again` (P,) is the share of its buyers who bought a product more
+    than once.
     """
 
     products: Sequence[str]
     neighbours: ItemItem
     factors: Factors
     content: Content
-    often: Floats
-    lately: Floats
+    trends: Trends
     again: Floats
     sequence: SequenceModel | None = None
 
     @classmethod
-    def fit(cls, behaviour: Behaviour, vectors: Floats, sequence: SequenceModel | None = None) -> "Recommenders":
-        """Models of `behaviour`, whose products have `vectors` (P, D)."""
+    def fit(
+        cls, behaviour: Behaviour, vectors: Floats, trends: Trends, sequence: SequenceModel | None = None
+    ) -> "Recommenders":
+        """Models of `behaviour`, whose products have `vectors` (P, D).
+
+        `trends` may know what came after it: they are only asked what was before a time.
+        """
         return cls(
             behaviour.products, ItemItem.fit(behaviour), Factors.fit(behaviour), fit_content(behaviour, vectors),
-            popularity(behaviour), popularity(behaviour, LATELY), bought_again(behaviour), sequence,
+            trends, bought_again(behaviour), sequence,
         )  # fmt: skip
 
     @cached_property
@@ -54,15 +59,15 @@ class Recommenders:
         """Product id -> place in `products`."""
         return {product: at for at, product in enumerate(self.products)}
 
-    def scores(self, history: Sequence[str], candidates: Sequence[str]) -> dict[str, Floats]:
-        """Model -> its scores (N,) of the candidates after a history, standardised over them but for `again`.
+    def scores(self, history: Sequence[str], candidates: Sequence[str], now: datetime) -> dict[str, Floats]:
+        """Model -> its scores (N,) of the candidates after a history and at a time, standardised but for `again`.
 
         NaN for candidates that the models do not know; without a history those of what all shoppers do.
         """
         places = np.array([self.places.get(product, -1) for product in candidates], dtype=np.int64)
         known = places >= 0
         met: Ints = np.array([self.places[p] for p in history if p in self.places], dtype=np.int64)
-        found = {"popularity": self.often, "lately": self.lately}
+        found: dict[str, Floats] = {}
         if len(met):
             found |= {
                 "neighbours": self.neighbours.score([met])[0],
@@ -71,8 +76,12 @@ class Recommenders:
             }
             if self.sequence is not None:
                 found["sequence"] = self.sequence.score([met])[0]
+        popular = {
+            name: self.trends.recent(places[known], now.timestamp(), seconds) for name, seconds in WINDOWS.items()
+        }
         again = np.where(known, self.again[places], np.nan).astype(np.float32)
-        return {name: _standard(scores, places, known) for name, scores in found.items()} | {"again": again}
+        scores = {name: own[places[known]] for name, own in found.items()} | popular
+        return {name: _standard(own, known) for name, own in scores.items()} | {"again": again}
 
     def likeness(self, product: str, candidates: Sequence[str]) -> Floats:
         """How like one product the candidates are (N,): by content and by who bought both, half and half."""
@@ -133,8 +142,7 @@ def extended(known: Recommenders, vectors: Mapping[str, Floats]) -> Recommenders
         ItemItem(likeness),
         Factors(np.pad(known.factors.products, ((0, count), (0, 0)))),
         content,
-        np.pad(known.often, (0, count)),
-        np.pad(known.lately, (0, count)),
+        Trends(known.trends.times, np.pad(known.trends.starts, (0, count), "edge")),
         np.pad(known.again, (0, count)),
         None if known.sequence is None else known.sequence.extended(content.vectors),
     )
@@ -146,11 +154,12 @@ def save(folder: Path, recommenders: Recommenders, blend: Blend, facts: Mapping[
 
     folder.mkdir(parents=True, exist_ok=True)
     likeness = recommenders.neighbours.likeness
+    recent = recommenders.trends.since(recommenders.trends.latest - max(WINDOWS.values()))
     np.savez_compressed(
         folder / ARRAYS, likeness=likeness.data.astype(np.float16), indices=likeness.indices, indptr=likeness.indptr,
         factors=recommenders.factors.products.astype(np.float16), vectors=recommenders.content.vectors.astype(np.float16),
-        weight=recommenders.content.weight.astype(np.float16), bias=recommenders.content.bias, often=recommenders.often, lately=recommenders.lately,
-        again=recommenders.again,
+        weight=recommenders.content.weight.astype(np.float16), bias=recommenders.content.bias, again=recommenders.again,
+        times=recent.times, starts=recent.starts,
     )  # fmt: skip
     (folder / PRODUCTS).write_text("\n".join(recommenders.products), "utf-8")
     blend.save(folder / TREES)
@@ -186,14 +195,14 @@ def load(folder: Path) -> tuple[Recommenders, Blend]:
     products = (folder / PRODUCTS).read_text("utf-8").split("\n")
     with np.load(folder / ARRAYS) as arrays:
         stored = {name: arrays[name].astype(np.float32) for name in _STORED}
+        trends = Trends(arrays["times"], arrays["starts"])
         parts = arrays["likeness"].astype(np.float32), arrays["indices"], arrays["indptr"]
         likeness = csr_matrix(parts, (len(products), len(products)))
     content = Content(stored["vectors"], stored["weight"], stored["bias"])
     sequence = _load_sequence(folder, manifest["sequence"], products, content) if manifest["sequence"] else None
     recommenders = Recommenders(
-        products, ItemItem(likeness), Factors(stored["factors"]), content, stored["often"], stored["lately"],
-        stored["again"], sequence,
-    )  # fmt: skip
+        products, ItemItem(likeness), Factors(stored["factors"]), content, trends, stored["again"], sequence
+    )
     return recommenders, Blend.load(folder / TREES)
 
 
@@ -205,10 +214,9 @@ def _load_sequence(folder: Path, recipe: Mapping[str, Any], products: Sequence[s
     return model.eval()
 
 
-def _standard(scores: Floats, places: Ints, known: Any) -> Floats:
-    """Mean 0 and deviation 1 over the known candidates; all alike are 0."""
-    found = np.full(len(places), np.nan, dtype=np.float32)
-    own = scores[places[known]]
+def _standard(own: Floats, known: Any) -> Floats:
+    """Mean 0 and deviation 1 over the scores of the known candidates; all alike are 0."""
+    found = np.full(len(known), np.nan, dtype=np.float32)
     if len(own):
         found[known] = (own - own.mean()) / max(float(own.std()), 1e-6)
     return found

@@ -18,6 +18,7 @@ import numpy as np
 from assistant.profile import COUNTED, Portrait, portrait
 from assistant.ranking.behaviour import Behaviour, Floats
 from assistant.ranking.blend import Blend, Lists, RankerError
+from assistant.ranking.collaborative import Trends
 from assistant.ranking.features import NAMES, Context, features
 from assistant.ranking.metrics import ndcg, places
 from assistant.ranking.recommenders import Recommenders, save
@@ -40,7 +41,8 @@ CandidatesOf = Callable[[Request, Portrait], Sequence[Candidate]]
 class RankerRecipe:
     """Every hyper-parameter of a ranker's training."""
 
-    cut: float = 0.6  # share of the time's purchases that the models learn from before the trees do
+    cut: float = 0.6  # share of the purchases, the earliest, that the models learn from before the trees do ...
+    latest_cut: float = 0.9  # ... more where there are plenty, so that the models are not stale
     validation: float = 0.25  # share of the lists, the latest, that decide how many trees there are
     most_lists: int = 6_000
     styles: tuple[Style, ...] = ("words", "slots", "slots")
@@ -92,7 +94,7 @@ def train_ranker(
 
     Raises `RankerError` where there are too few purchases.
     """
-    cut = cut_time(data.history, recipe.cut)
+    cut = cut_time(data.history, recipe)
     report("models of what happened before the cut")
     early, curve = fit_models(data, data.before(cut), recipe, report, out / "run" / "before the cut")
     told = [r for r in feedback if r.time >= cut]
@@ -117,11 +119,15 @@ def train_ranker(
     return facts
 
 
-def cut_time(history: Sequence[Interaction], share: float) -> datetime:
-    """The time before which `share` of the purchases happened. Raises `RankerError` for too few of them."""
+def cut_time(history: Sequence[Interaction], recipe: RankerRecipe) -> datetime:
+    """The time at which models end and trees begin: twice as many purchases as lists wanted come after it, if it can be.
+
+    Raises `RankerError` for too few purchases.
+    """
     times = sorted(i.time for i in history if i.kind == "purchase")
     if len(times) < 2 * FEWEST:
         raise RankerError(f"{len(times)} purchases are too few to train a ranker: import at least {2 * FEWEST}")
+    share = min(recipe.latest_cut, max(recipe.cut, 1 - 2 * recipe.most_lists / len(times)))
     return times[int(len(times) * share)]
 
 
@@ -143,7 +149,8 @@ def fit_models(
         return float(ndcg(places(model.score(held), targets)).mean()) if known else 0.0
 
     sequence, curve = train_sequence(meetings.without_last(1), data.vectors, recipe.sequence, validate, report, folder)
-    return Recommenders.fit(behaviour, data.vectors, sequence), curve
+    everything = Behaviour.of((i for i in data.history if i.kind != "dislike"), list(data.products))
+    return Recommenders.fit(behaviour, data.vectors, Trends.fit(everything), sequence), curve
 
 
 def requests_after(cut: datetime, data: Data, recipe: RankerRecipe) -> list[Request]:
@@ -190,7 +197,7 @@ def taste_of(request: Request, data: Data) -> Portrait:
 
 def context_of(request: Request, taste: Portrait, models: Recommenders, candidates: Sequence[Candidate]) -> Context:
     """What the candidates of a request are scored against."""
-    scores = models.scores(taste.sequence, [c.product.external_id for c in candidates])
+    scores = models.scores(taste.sequence, [c.product.external_id for c in candidates], request.time)
     return Context(request.state, taste, request.time, scores)
 
 

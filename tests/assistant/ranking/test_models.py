@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
-from assistant.ranking.collaborative import Factors, ItemItem, popularity
+from assistant.ranking.collaborative import Factors, ItemItem, Trends, bought_again, popularity
 from assistant.ranking.content import fit_content, shopper_vector
 from assistant.ranking.sequence import PAD, SequenceModel, SequenceRecipe, pad
 from assistant.training.sequence import train_sequence
@@ -134,3 +134,28 @@ def test_popularity_fades() -> None:
     behaviour = Behaviour.sorted(["a", "b"], ["old", "new", "never"], rows)
     assert popularity(behaviour, half_life=1e9).round(3).tolist() == [1, 0.5, 0]
     assert popularity(behaviour, half_life=5).tolist() == [0.5, 1, 0]
+
+
+def test_trends_count_what_was_before_a_time_and_nothing_else() -> None:
+    rows = [(0, 0, 10.0, 1.0), (1, 0, 20.0, 1.0), (0, 1, 25.0, 1.0), (1, 0, 30.0, 1.0)]
+    trends = Trends.fit(Behaviour.sorted(["a", "b"], ["old", "new", "never"], rows))
+    places = np.array([0, 1, 2, 0])
+    assert np.expm1(trends.recent(places, 30.0, 15.0)).round(3).tolist() == [1, 1, 0, 1]
+    assert np.expm1(trends.recent(places, 31.0, 100.0)).round(3).tolist() == [3, 1, 0, 3]
+    late = trends.since(20.0)
+    assert np.expm1(late.recent(places, 31.0, 100.0)).round(3).tolist() == [2, 1, 0, 2]
+    assert trends.latest == late.latest == 30
+
+
+def test_what_is_bought_again() -> None:
+    day = 86_400.0
+    rows = [
+        (0, 0, 0.0, 2.0),
+        (0, 0, 9 * day, 2.0),
+        (1, 0, 0.0, 2.0),
+        (1, 1, 0.0, 2.0),
+        (1, 1, 60.0, 2.0),
+        (0, 1, 9 * day, 0.2),
+    ]
+    again = bought_again(Behaviour.sorted(["a", "b"], ["tea", "sofa", "never"], rows))
+    assert again[0] > again[1] == again[2] == 0

@@ -1,11 +1,13 @@
 """The models of a shop as a folder."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assistant.ranking.blend import Blend, Lists, RankerError
+from assistant.ranking.collaborative import Trends
 from assistant.ranking.features import MODELS, NAMES
 from assistant.ranking.recommenders import ARRAYS, Recommenders, extended, load, save
 from assistant.ranking.sequence import SequenceRecipe
@@ -13,13 +15,14 @@ from assistant.training.sequence import train_sequence
 from tests.assistant.ranking.checkerboard import checkerboard, vectors
 
 RECIPE = SequenceRecipe(dim=8, layers=1, length=8, epochs=2, pretraining_epochs=0, batch=16)
+NOW = datetime(2100, 1, 1, tzinfo=UTC)
 EVEN = ["p0", "p2", "p4"]
 
 
 @pytest.fixture(scope="module")
 def models() -> Recommenders:
     sequence, _ = train_sequence(checkerboard(), vectors(), RECIPE, lambda model: 0.0, lambda step: None)
-    return Recommenders.fit(checkerboard(), vectors(), sequence)
+    return Recommenders.fit(checkerboard(), vectors(), Trends.fit(checkerboard()), sequence)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def blend() -> Blend:
 
 
 def test_scores_are_standardised_over_the_candidates(models: Recommenders) -> None:
-    scores = models.scores(EVEN, ["p6", "p7", "p8", "unheard of"])
+    scores = models.scores(EVEN, ["p6", "p7", "p8", "unheard of"], NOW)
     assert set(scores) == {*MODELS}
     for one in (scores[name] for name in MODELS if name != "again"):
         assert np.isnan(one[3])
@@ -44,8 +47,8 @@ def test_scores_are_standardised_over_the_candidates(models: Recommenders) -> No
 
 
 def test_without_a_history_there_is_popularity_alone(models: Recommenders) -> None:
-    assert set(models.scores([], ["p1", "p2"])) == {"popularity", "lately", "again"}
-    assert set(models.scores(["unheard of"], ["p1", "p2"])) == {"popularity", "lately", "again"}
+    assert set(models.scores([], ["p1", "p2"], NOW)) == {"popularity", "lately", "again"}
+    assert set(models.scores(["unheard of"], ["p1", "p2"], NOW)) == {"popularity", "lately", "again"}
 
 
 def test_similar_products_and_what_is_bought_with_them(models: Recommenders) -> None:
@@ -69,8 +72,8 @@ def test_what_is_written_is_read(models: Recommenders, blend: Blend, tmp_path: P
     save(tmp_path, models, blend, {"lists": 3})
     read, trees = load(tmp_path)
     candidates = list(models.products)
-    for name, scores in models.scores(EVEN, candidates).items():
-        np.testing.assert_allclose(read.scores(EVEN, candidates)[name], scores, atol=0.02)
+    for name, scores in models.scores(EVEN, candidates, NOW).items():
+        np.testing.assert_allclose(read.scores(EVEN, candidates, NOW)[name], scores, atol=0.02)
     rows = np.random.default_rng(1).normal(size=(9, len(NAMES))).astype(np.float32)
     np.testing.assert_allclose(trees.score(rows), blend.score(rows))
 
@@ -86,7 +89,7 @@ def test_another_file_than_the_trained_one_is_refused(models: Recommenders, blen
 
 def test_a_new_product_has_its_content_alone(models: Recommenders) -> None:
     more = extended(models, {"p0": vectors()[0], "new": vectors()[0], "other": vectors()[1]})
-    scores = more.scores(EVEN, ["new", "other"])
+    scores = more.scores(EVEN, ["new", "other"], NOW)
     assert scores["content"][0] > scores["content"][1]
     assert scores["neighbours"].tolist() == [0, 0]
     assert more.likeness("new", ["p0", "p1"]).argmax() == 0

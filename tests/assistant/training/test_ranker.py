@@ -96,7 +96,7 @@ def test_our_blend_is_better_than_either_half(data: Data, search: Search) -> Non
 
 def test_nothing_that_came_later_is_known(data: Data, search: Search) -> None:
     """No feature of a request changes with what happened at its time or after it."""
-    cut = cut_time(data.history, RECIPE.cut)
+    cut = cut_time(data.history, RECIPE)
     models, _ = fit_models(data, data.before(cut), RECIPE, lambda step: None)
     request = Request("s1", cut, *_asks("scarf"), "scarf-blue-0")
     later = [Interaction("s1", f"scarf-red-{n}", "purchase", cut + timedelta(days=n)) for n in (0, 1)]
@@ -105,7 +105,7 @@ def test_nothing_that_came_later_is_known(data: Data, search: Search) -> None:
     only_earlier = replace(data, history=data.before(cut))
     np.testing.assert_array_equal(rows[0], _rows(request, search, only_earlier, models))
     again, _ = fit_models(only_earlier, only_earlier.history, RECIPE, lambda step: None)
-    np.testing.assert_allclose(again.often, models.often)
+    np.testing.assert_allclose(again.again, models.again)
     assert (again.neighbours.likeness != models.neighbours.likeness).nnz == 0
 
 

@@ -1,5 +1,6 @@
 """When a person should take over."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ Reason = Literal[
 ]
 TOPICS: tuple[Reason, ...] = ("safety", "charge", "refund", "complaint", "promise")
 FALLING_TURNS = 3
+_NUMBER = re.compile(r"\d+")
 _ALIKE = 85  # likeness of two messages, out of 100, from which they are the same question
 
 
@@ -69,10 +71,11 @@ def _falling(moods: Sequence[float]) -> bool:
 
 
 def _repeated(said: Sequence[str]) -> int:
-    """How often the last message, or one like it, was said in a row."""
+    """How often the last message, or one like it, was said in a row. Another number makes it another message."""
     count = 0
     for text in reversed(said):
-        if fuzz.ratio(text.lower(), said[-1].lower()) < _ALIKE:
+        same_numbers = _NUMBER.findall(text) == _NUMBER.findall(said[-1])
+        if not same_numbers or fuzz.ratio(text.lower(), said[-1].lower()) < _ALIKE:
             break
         count += 1
     return count

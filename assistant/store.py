@@ -61,10 +61,11 @@ class ConversationStore:
         return [c for c, kind, _ in self._held() if kind in ("handoff", "released", "claimed", "transferred")]
 
     def unanswered(self) -> list[str]:
-        """The conversations whose latest message nothing came after: a crash may have cut its answer off."""
+        """The conversations with the bot whose latest message nothing came after: a crash may have cut its answer off."""
         latest = _latest_of(("message", "answer", *CUSTODY)).where(EventRow.kind == "message")
+        held = set(self.held())
         with self._engine.connect() as connection:
-            return list(connection.scalars(latest))
+            return [conversation for conversation in connection.scalars(latest) if conversation not in held]
 
     def held_cursor(self) -> tuple[tuple[str, int], ...]:
         """(conversation, number of its latest event) of those held: changes with everything a desk shows."""

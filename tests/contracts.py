@@ -110,3 +110,13 @@ class ConversationContract:
         second = conversations.begin("ann")
         assert conversations.open("ann") == second
         assert conversations.shopper_of(second) == "ann"
+
+    def test_what_the_bot_has_not_answered_is_known(self, conversations: ConversationStore) -> None:
+        asked, answered, waiting = (conversations.begin(shopper) for shopper in ("ann", "bob", "cat"))
+        for own in (asked, answered, waiting):
+            conversations.append(own, "message", {"text": "hi"})
+        conversations.append(answered, "answer", {"picks": []})
+        conversations.append(waiting, "handoff", {"reason": "asked"})
+        conversations.append(waiting, "message", {"text": "hello?"})
+        assert conversations.unanswered() == [asked]
+        assert conversations.waiting() == conversations.held() == [waiting]

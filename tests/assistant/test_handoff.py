@@ -25,6 +25,7 @@ from assistant.state import DialogueState
         (DialogueState(not_understood=1), None),
         (DialogueState(said=("is it wool?", "is it wool", "Is it wool??")), "repeated"),
         (DialogueState(said=("is it wool?", "a red one", "is it wool?")), None),
+        (DialogueState(said=("size 41?", "size 42?", "size 43?")), None),
         (DialogueState(text="a scarf", intent="find", said=("a scarf",)), None),
     ],
 )

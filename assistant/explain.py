@@ -21,6 +21,7 @@ from catalog.types import Language, Product
 
 MAX_TOKENS = 48
 MOST_PARTS = 5  # of a score that a shopper is shown
+LEAST_PART = 0.05  # of a score that is worth a word
 SHORTEST = 8  # characters; less is no advice
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NUMBER_WORDS = re.compile(r"[零一二三四五六七八九十百千万两]+(?:元|块|折|分|星|年|天|个月|小时)")
@@ -78,7 +79,7 @@ def facts(recommendation: Recommendation, state: DialogueState) -> str:
     apart = "; " if language == "en" else "；"
     parts = [text.title, *_properties(product, language)]
     line = apart.join(dict.fromkeys(filter(None, parts)))
-    evidence = {c.feature: c.evidence for c in recommendation.contributions if c.value > 0}
+    evidence = {c.feature: c.evidence for c in recommendation.contributions if c.value > 0 or c.feature == "wishes"}
     if wishes := evidence.get("wishes"):
         line += (". Asked for: " if language == "en" else "。顾客要：") + ", ".join(wishes)
     if brand := evidence.get("brand"):
@@ -130,7 +131,9 @@ def composed(recommendation: Recommendation, language: Language) -> str:
 def why(recommendation: Recommendation, language: Language) -> str:
     """One line on why this pick, from the contributions that have something to say."""
     said = [
-        line for c in recommendation.contributions if c.value > 0.05 and (line := _reason(c, recommendation, language))
+        line
+        for c in recommendation.contributions
+        if (c.value > LEAST_PART or c.feature == "wishes") and (line := _reason(c, recommendation, language))
     ]
     return (" · ".join(said[:3])) or phrase("why_text", language)
 

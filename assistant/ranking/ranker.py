@@ -23,7 +23,7 @@ EXPLAINED = 12  # best candidates whose scores are taken apart; no more are ever
 # Sorting by price or date is done among the candidates that fit, not among all 200.
 FITTING_SHARE = 0.6
 MANIFEST = "manifest.json"  # of a folder with a trained ranker, written last
-BASE = "base"  # what every score of a learned blend starts from
+BASE = "base"  # what every score starts from: the mean of the best of its list
 _SORT_KEYS: dict[str, Any] = {
     "price_asc": lambda p: p.price,
     "price_desc": lambda p: -p.price,
@@ -55,7 +55,7 @@ class Ranker:
         if not candidates:
             return []
         context, rows, scores, order = self._ordered(candidates, state, portrait)
-        explained = self._explained(candidates, order[:EXPLAINED], rows, context)
+        explained = self._explained(candidates, order[:EXPLAINED], order[:EXPLAINED], rows, context)
         return explained + [Recommendation(candidates[at].product, float(scores[at])) for at in order[EXPLAINED:]]
 
     def explain(
@@ -64,7 +64,7 @@ class Ranker:
         """The place of one of the candidates, from 1, and its recommendation with contributions."""
         context, rows, _, order = self._ordered(candidates, state, portrait)
         place = next(n for n, at in enumerate(order) if candidates[at].product.external_id == product)
-        return place + 1, self._explained(candidates, order[place : place + 1], rows, context)[0]
+        return place + 1, self._explained(candidates, order[place : place + 1], order[:EXPLAINED], rows, context)[0]
 
     def alike(self, candidates: Sequence[Candidate], product: Product) -> list[Candidate]:
         """Candidates by their likeness to a product; as they are where no models know it."""
@@ -93,9 +93,14 @@ class Ranker:
         return context, rows, scores, order
 
     def _explained(
-        self, candidates: Sequence[Candidate], chosen: Any, rows: Floats, context: Context
+        self, candidates: Sequence[Candidate], chosen: Any, best: Any, rows: Floats, context: Context
     ) -> list[Recommendation]:
+        """Parts beside the mean of the best of the list: what these have alike explains nobody's place among them."""
+        usual = self._scorer.parts(rows[best]).mean(axis=0)  # (F + 1,)
         parts = self._scorer.parts(rows[chosen])
+        if len(best) > 1:
+            parts = parts - usual
+            parts[:, -1] = usual.sum()
         return [_recommendation(candidates[at].product, part, context) for at, part in zip(chosen, parts, strict=True)]
 
     def _context(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> Context:

@@ -1,12 +1,13 @@
 """Who holds a conversation: the bot, the queue, a member of staff, or nobody any more. A fold over its events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 Holder = Literal["bot", "queue", "staff", "nobody"]
-_HOLDERS: dict[str, Holder] = {
+# Event -> who holds the conversation after it.
+HOLDERS: Mapping[str, Holder] = {
     "handoff": "queue", "claimed": "staff", "transferred": "staff", "released": "queue", "returned": "bot",
     "resolved": "nobody",
 }  # fmt: skip
@@ -29,8 +30,8 @@ def custody(events: Iterable[Any]) -> Custody:
     """
     now = Custody()
     for event in events:
-        if event.kind in _HOLDERS:
-            holder = _HOLDERS[event.kind]
+        if event.kind in HOLDERS:
+            holder = HOLDERS[event.kind]
             staff = event.payload.get("to") or event.payload.get("staff", "") if holder == "staff" else ""
             now = Custody(holder, staff, event.payload.get("reason", now.reason), event.time)
         elif event.kind == "message" and now.holder == "nobody":

@@ -25,6 +25,10 @@ class DeskError(UserError):
     """What staff wanted to do is not possible now, and why."""
 
 
+class UnknownConversation(DeskError):
+    """An id that is no conversation's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A conversation on the desk. `unread` counts the shopper's messages since a person last wrote."""
@@ -124,12 +128,15 @@ class Desk:
         return self._write(conversation, "tag", {"staff": staff, "tag": tag.strip()}, _anybody)
 
     def transcript(self, conversation: str) -> list[Event]:
-        """All that happened. Raises `DeskError` for an id that is none."""
+        """All that happened. Raises `UnknownConversation`."""
+        self._check(conversation)
+        return self._conversations.events(conversation)
+
+    def _check(self, conversation: str) -> None:
         try:
             self._conversations.shopper_of(conversation)
         except KeyError as error:
-            raise DeskError(str(error.args[0])) from error
-        return self._conversations.events(conversation)
+            raise UnknownConversation(str(error.args[0])) from error
 
     def _write(
         self,
@@ -140,7 +147,7 @@ class Desk:
         client_message_id: str | None = None,
     ) -> Event:
         """Append if nothing speaks against it at the moment of writing."""
-        self.transcript(conversation)  # names a conversation that is none
+        self._check(conversation)
         said: list[str] = []
 
         def allowed(events: Sequence[Event]) -> bool:

@@ -10,14 +10,13 @@ from sqlalchemy import Connection, Engine, Select, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from assistant.custody import HOLDERS
 from catalog.schema import ConversationRow, EventRow, ShopperRow
 
 EventKind = Literal[
     "message", "parsed", "answer", "feedback", "cart", "fact",
     "handoff", "claimed", "transferred", "released", "returned", "resolved", "staff", "note", "tag", "rating", "away",
 ]  # fmt: skip
-# What changes who holds a conversation; see `assistant.custody`.
-CUSTODY = ("handoff", "claimed", "transferred", "released", "returned", "resolved")
 ATTEMPTS = 100  # at the next number, when several write to one conversation at once
 
 
@@ -54,15 +53,15 @@ class ConversationStore:
 
     def waiting(self) -> list[str]:
         """The conversations that wait for a person, the longest first."""
-        return [c for c, kind, _ in self._held() if kind in ("handoff", "released")]
+        return [c for c, kind, _ in self._held() if HOLDERS[kind] == "queue"]
 
     def held(self) -> list[str]:
         """The conversations that wait for a person or have one, the longest first."""
-        return [c for c, kind, _ in self._held() if kind in ("handoff", "released", "claimed", "transferred")]
+        return [c for c, kind, _ in self._held() if HOLDERS[kind] in ("queue", "staff")]
 
     def unanswered(self) -> list[str]:
         """The conversations with the bot whose latest message nothing came after: a crash may have cut its answer off."""
-        latest = _latest_of(("message", "answer", *CUSTODY)).where(EventRow.kind == "message")
+        latest = _latest_of(("message", "answer", *HOLDERS)).where(EventRow.kind == "message")
         held = set(self.held())
         with self._engine.connect() as connection:
             return [conversation for conversation in connection.scalars(latest) if conversation not in held]
@@ -78,7 +77,7 @@ class ConversationStore:
     def _held(self) -> list[tuple[str, str, datetime]]:
         """(conversation, the event that gave it to its holder, when) for all that ever left the bot."""
         with self._engine.connect() as connection:
-            return list(connection.execute(_latest_of(CUSTODY).order_by(EventRow.time)).tuples())
+            return list(connection.execute(_latest_of(tuple(HOLDERS)).order_by(EventRow.time)).tuples())
 
     def latest(self, shopper: str) -> str | None:
         """The shopper's latest conversation, if any."""

@@ -94,7 +94,7 @@ class Assistant:
         parsed = _pressed(text, events) or self._parser.parse(text, before)
         clock.mark("parse")
         self._conversations.append(conversation, "parsed", {"frame": _storable(parsed)})
-        state = replace(update(before, parsed), text=text)
+        state = update(before, parsed)
         shopper = self._conversations.shopper_of(conversation)
         reply = Reply(state.language)
         opening = _acknowledged(before, state)
@@ -114,13 +114,11 @@ class Assistant:
 
         What a message would change (the cart, a like) is not done.
         """
-        events = self._conversations.events(conversation)
-        text = next((e.payload["text"] for e in reversed(events) if e.kind == "message"), "")
-        before = fold(events)
-        if not text:
+        before = fold(self._conversations.events(conversation))
+        if not before.text:
             return Reply(before.language)
-        parsed = self._parser.parse(text, before)
-        state = replace(update(before, parsed), text=text)
+        parsed = self._parser.parse(before.text, before)
+        state = update(before, parsed)
         shopper = self._conversations.shopper_of(conversation)
         if state.intent in _SEARCHES:
             *_, last = self._find(state, shopper, Clock())

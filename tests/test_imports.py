@@ -11,8 +11,8 @@ LAYERS = ("catalog", "assistant", "web")
 ASSISTANT = (
     {"types"},
     {"settings", "prompts", "phrases", "frame"},
-    {"state", "llm"},
-    {"parser", "reviews", "brief", "store", "profile", "handoff", "custody", "staff", "privacy"},
+    {"state", "llm", "custody"},
+    {"parser", "reviews", "brief", "store", "profile", "handoff", "staff", "privacy"},
     {"ranking", "memory", "service"},
     {"explain", "question"},
     {"turn", "desk"},

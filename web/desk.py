@@ -5,7 +5,8 @@ Every request needs a staff session out of a strict cookie, and every change its
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Annotated, Any, Literal
@@ -16,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from assistant.build import Parts
 from assistant.custody import custody
-from assistant.desk import DeskError, Waiting
+from assistant.desk import DeskError, UnknownConversation, Waiting
 from assistant.phrases import money
 from assistant.service import figures
 from assistant.staff import Session, StaffError
@@ -78,9 +79,6 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
 
     Reader = Annotated[Session, Depends(session)]  # noqa: N806
     Writer = Annotated[Session, Depends(change)]  # noqa: N806
-
-    def said(conversation: str) -> None:
-        live.changed(conversation)
 
     @desk.get("")
     def page() -> Response:
@@ -158,7 +156,7 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
     def reply(conversation: str, words: Words, found: Writer) -> None:
         with _told():
             parts.desk.reply(conversation, found.staff.name, words.text, words.picks, words.client_message_id)
-        said(conversation)
+        live.changed(conversation)
 
     @desk.post("/conversations/{conversation}/note", status_code=204)
     def note(conversation: str, words: Words, found: Writer) -> None:
@@ -177,7 +175,7 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
         with _told():
             parts.desk.transfer(conversation, found.staff.name, to.to)
         parts.staff.audit(found.staff.name, "transfer", f"{conversation} to {to.to}")
-        said(conversation)
+        live.changed(conversation)
 
     @desk.post("/conversations/{conversation}/{action}", status_code=204)
     def act(conversation: str, action: Action, found: Writer) -> None:
@@ -186,7 +184,7 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
         with _told():
             do(conversation, found.staff.name)
         parts.staff.audit(found.staff.name, action, conversation)
-        said(conversation)
+        live.changed(conversation)
 
     @desk.get("/conversations/{conversation}/suggestion")
     def suggestion(conversation: str, _: Reader) -> dict[str, Any]:
@@ -208,15 +206,13 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
     return desk
 
 
-class _told:  # noqa: N801 - reads as a statement
+@contextmanager
+def _told() -> Iterator[None]:
     """What the desk objects to is a conflict, told in words."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, DeskError):
-            raise HTTPException(404 if "no conversation" in str(error) else 409, str(error)) from error
+    try:
+        yield
+    except DeskError as error:
+        raise HTTPException(404 if isinstance(error, UnknownConversation) else 409, str(error)) from error
 
 
 def _me(found: Session) -> dict[str, str]:

@@ -88,7 +88,8 @@ def _likes(lists: Lists, others: Sequence[int], blend: Blend, rng: random.Random
     weights: list[float] = []
     for at in others:
         own = lists.part(at, at + 1)
-        place = 1 + int((blend.score(own.rows) > blend.score(own.rows)[own.gains.argmax()]).sum())
+        scores = blend.score(own.rows)
+        place = 1 + int((scores > scores[own.gains.argmax()]).sum())
         if place <= LOOKED_AT and rng.random() < examined(place):
             liked.append(at)
             weights.append(weight(place))

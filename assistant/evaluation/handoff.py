@@ -5,7 +5,7 @@ due, is false. "Is the human anatomy poster in stock?" is a false one for the ru
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from statistics import mean
@@ -75,7 +75,7 @@ def by_reasons(say: Sequence[str], parser: Parser) -> int:
     state = DialogueState()
     for number, text in enumerate(say, start=1):
         state = fold([Event(number, "message", {"text": text}, datetime.now(UTC))], state)
-        state = replace(update(state, parser.parse(text, state)), text=text)
+        state = update(state, parser.parse(text, state))
         if handoff_reason(state):
             return number
     return 0

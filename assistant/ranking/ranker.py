@@ -55,7 +55,9 @@ class Ranker:
         if not candidates:
             return []
         context, rows, scores, order = self._ordered(candidates, state, portrait)
-        explained = self._explained(candidates, order[:EXPLAINED], order[:EXPLAINED], rows, context)
+        best = order[:EXPLAINED]
+        parts = self._scorer.parts(rows[best])
+        explained = _explained([candidates[at].product for at in best], parts, parts, context)
         return explained + [Recommendation(candidates[at].product, float(scores[at])) for at in order[EXPLAINED:]]
 
     def explain(
@@ -64,7 +66,8 @@ class Ranker:
         """The place of one of the candidates, from 1, and its recommendation with contributions."""
         context, rows, _, order = self._ordered(candidates, state, portrait)
         place = next(n for n, at in enumerate(order) if candidates[at].product.external_id == product)
-        return place + 1, self._explained(candidates, order[place : place + 1], order[:EXPLAINED], rows, context)[0]
+        parts, best = self._scorer.parts(rows[order[place : place + 1]]), self._scorer.parts(rows[order[:EXPLAINED]])
+        return place + 1, _explained([candidates[order[place]].product], parts, best, context)[0]
 
     def alike(self, candidates: Sequence[Candidate], product: Product) -> list[Candidate]:
         """Candidates by their likeness to a product; as they are where no models know it."""
@@ -92,17 +95,6 @@ class Ranker:
             order = diverse(order, scores, products, self._diversity)
         return context, rows, scores, order
 
-    def _explained(
-        self, candidates: Sequence[Candidate], chosen: Any, best: Any, rows: Floats, context: Context
-    ) -> list[Recommendation]:
-        """Parts beside the mean of the best of the list: what these have alike explains nobody's place among them."""
-        usual = self._scorer.parts(rows[best]).mean(axis=0)  # (F + 1,)
-        parts = self._scorer.parts(rows[chosen])
-        if len(best) > 1:
-            parts = parts - usual
-            parts[:, -1] = usual.sum()
-        return [_recommendation(candidates[at].product, part, context) for at, part in zip(chosen, parts, strict=True)]
-
     def _context(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> Context:
         """What the candidates are scored against, with the scores of the models that there are."""
         now = datetime.now(UTC)
@@ -118,6 +110,18 @@ class Ranker:
             models.scores(history, ids, known_until),
             lambda product: models.because(history, product),
         )
+
+
+def _explained(products: Sequence[Product], parts: Floats, best: Floats, context: Context) -> list[Recommendation]:
+    """Products with `parts` (N, F + 1) of their scores, beside the mean of the `best` (B, F + 1) of the list.
+
+    What these have alike explains nobody's place among them.
+    """
+    if len(best) > 1:
+        usual = best.mean(axis=0)
+        parts = parts - usual
+        parts[:, -1] = usual.sum()
+    return [_recommendation(product, part, context) for product, part in zip(products, parts, strict=True)]
 
 
 def _recommendation(product: Product, parts: Floats, context: Context) -> Recommendation:

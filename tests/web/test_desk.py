@@ -35,10 +35,10 @@ class Agent:
 
 def handed_off(shop: Shop, script: ScriptedLLM, text: str = "a human please") -> str:
     visitor = shop.visitor()
+    before = set(shop.parts.conversations.waiting())
     script.enqueue(frame("human"))
     visitor.post("/api/messages", json={"text": text})
     deadline = time.monotonic() + 10
-    before = set(shop.parts.conversations.waiting())
     while time.monotonic() < deadline:
         if new := set(shop.parts.conversations.waiting()) - before:
             return new.pop()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from assistant.answers import Answers
 from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
 from assistant.handoff import Thresholds
@@ -139,11 +140,14 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     conversations = ConversationStore(store.engine)
     search = open_search(settings, store, embedder)
     explainer = Explainer(model if settings.explain else None, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
-    assistant = Assistant(
-        open_parser(model, embedder), search, explainer, store, conversations, open_ranker(settings, store),
-        settings.picks, settings.support_contact, settings.opening_hours,
-        Thresholds(settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated),
+    answers = Answers(
+        search, explainer, store, open_ranker(settings, store), settings.picks, settings.support_contact,
+        settings.opening_hours,
     )  # fmt: skip
+    thresholds = Thresholds(
+        settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
+    )
+    assistant = Assistant(open_parser(model, embedder), answers, store, conversations, thresholds)
     return Parts(settings, store, conversations, search, assistant, Memory(store, conversations),
                  Desk(conversations, store, model if settings.explain else None), StaffStore(store.engine))  # fmt: skip
 

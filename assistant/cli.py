@@ -96,7 +96,7 @@ def chat(
 
     Example: daogou chat --shopper shopper-007
     """
-    from assistant.turn import to_payload
+    from assistant.payload import to_payload
 
     parts = _build(settings_of())
     conversation = parts.conversations.begin(shopper)

@@ -71,7 +71,8 @@ class Desk:
     def queue(self, now: datetime | None = None) -> list[Waiting]:
         """All conversations that wait or are held, the most pressing first."""
         now = now or datetime.now(UTC)
-        rows = [self._waiting(conversation, now) for conversation in self._conversations.held()]
+        held = self._conversations.logs(self._conversations.held())
+        rows = [_waiting(conversation, shopper, events, now) for conversation, shopper, events in held]
         return sorted(rows, key=lambda row: -row.priority)
 
     def claim(self, conversation: str, staff: str) -> None:
@@ -107,7 +108,9 @@ class Desk:
         """
         if not text.strip() and not picks:
             raise DeskError("nothing to say: a message needs words or products")
-        known = self._products.by_external_id(picks[:MOST_PICKS])
+        if len(picks) > MOST_PICKS:
+            raise DeskError(f"{len(picks)} products: at most {MOST_PICKS} go into one message")
+        known = self._products.by_external_id(picks)
         if missing := [p for p in picks if p not in known]:
             raise DeskError(f"no product {missing[0]!r}")
         payload = {
@@ -159,18 +162,18 @@ class Desk:
             raise DeskError(said[0])
         return event
 
-    def _waiting(self, conversation: str, now: datetime) -> Waiting:
-        events = self._conversations.events(conversation)
-        held, state = custody(events), fold(events)
-        waited = (now - held.since).total_seconds() if held.since else 0.0
-        spoken = max((n for n, e in enumerate(events) if e.kind == "staff"), default=-1)
-        messages = [e for e in events if e.kind == "message"]
-        unread = sum(e.kind == "message" for e in events[spoken + 1 :])
-        cart = sum(e.kind == "cart" for e in events)
-        return Waiting(
-            conversation, self._conversations.shopper_of(conversation), held, round(state.mood, 2), waited, unread, cart,
-            messages[-1].payload["text"] if messages else "", _priority(held, state, waited, cart),
-        )  # fmt: skip
+
+def _waiting(conversation: str, shopper: str, events: Sequence[Event], now: datetime) -> Waiting:
+    held, state = custody(events), fold(events)
+    waited = (now - held.since).total_seconds() if held.since else 0.0
+    spoken = max((n for n, e in enumerate(events) if e.kind == "staff"), default=-1)
+    messages = [e for e in events if e.kind == "message"]
+    unread = sum(e.kind == "message" for e in events[spoken + 1 :])
+    cart = sum(e.kind == "cart" for e in events)
+    return Waiting(
+        conversation, shopper, held, round(state.mood, 2), waited, unread, cart,
+        messages[-1].payload["text"] if messages else "", _priority(held, state, waited, cart),
+    )  # fmt: skip
 
 
 def _priority(held: Custody, state: DialogueState, waited: float, cart: int) -> float:

@@ -1,5 +1,6 @@
 """What the assistant says of itself, from `phrases.yaml`, in the shopper's language."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -27,3 +28,13 @@ def money(amount: Decimal, currency: str) -> str:
 @cache
 def _phrases() -> Any:
     return yaml.safe_load(files("assistant").joinpath("phrases.yaml").read_text("utf-8"))
+
+
+def sentences(lines: Sequence[str], language: Language) -> str:
+    """Sentences one after another, as the language sets them."""
+    return (" " if language == "en" else "").join(lines)
+
+
+def listed(words: Sequence[str], language: Language) -> str:
+    """Words as a list in a sentence."""
+    return (", " if language == "en" else "、").join(words)

@@ -1,15 +1,17 @@
 """The event log: a conversation is its events, and nothing acknowledged is ever lost."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy import Connection, Engine, Select, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from assistant.changes import announce
 from assistant.custody import HOLDERS
 from catalog.schema import ConversationRow, EventRow, ShopperRow
 
@@ -34,21 +36,21 @@ class ConversationStore:
     """Appends to and reads from the event log."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     def open(self, shopper: str) -> str:
         """The shopper's latest conversation, begun if there is none; callers at once begin but one."""
         if known := self.latest(shopper):
             return known
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             self._lock(connection, shopper)
             return connection.scalar(_latest(shopper)) or self._begin(connection, shopper)
 
     def all(self) -> list[tuple[str, str]]:
         """(conversation, shopper) of every conversation, oldest first."""
         statement = select(ConversationRow.id, ConversationRow.shopper_id).order_by(ConversationRow.created)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(statement).tuples())
 
     def waiting(self) -> list[str]:
@@ -60,39 +62,49 @@ class ConversationStore:
         return [c for c, kind, _ in self._held() if HOLDERS[kind] in ("queue", "staff")]
 
     def unanswered(self) -> list[str]:
-        """The conversations with the bot whose latest message nothing came after: a crash may have cut its answer off."""
-        latest = _latest_of(("message", "answer", *HOLDERS)).where(EventRow.kind == "message")
+        """The conversations with the bot that has not answered the latest message: a crash may have cut it off."""
+        # An answer stands for the message that it is to: another may have come while it was made.
+        place = case((EventRow.kind == "answer", func.coalesce(EventRow.payload["to"].as_integer(), EventRow.seq)),
+                     else_=EventRow.seq)  # fmt: skip
+        said = func.max(case((EventRow.kind == "message", EventRow.seq)))
+        done = func.coalesce(func.max(case((EventRow.kind != "message", place))), 0)
+        behind = (
+            select(EventRow.conversation_id)
+            .where(EventRow.kind.in_(("message", "answer", *HOLDERS)))
+            .group_by(EventRow.conversation_id)
+            .having(said > done)
+        )
         held = set(self.held())
-        with self._engine.connect() as connection:
-            return [conversation for conversation in connection.scalars(latest) if conversation not in held]
+        with self.engine.connect() as connection:
+            return [conversation for conversation in connection.scalars(behind) if conversation not in held]
 
     def held_cursor(self) -> tuple[tuple[str, int], ...]:
         """(conversation, number of its latest event) of those held: changes with everything a desk shows."""
         latest = select(EventRow.conversation_id, func.max(EventRow.seq)).where(
             EventRow.conversation_id.in_(self.held())
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return tuple(connection.execute(latest.group_by(EventRow.conversation_id)).tuples())
 
     def _held(self) -> list[tuple[str, str, datetime]]:
         """(conversation, the event that gave it to its holder, when) for all that ever left the bot."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(_latest_of(tuple(HOLDERS)).order_by(EventRow.time)).tuples())
 
     def latest(self, shopper: str) -> str | None:
         """The shopper's latest conversation, if any."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return connection.scalar(_latest(shopper))
 
     def begin(self, shopper: str) -> str:
         """A new conversation of the shopper; its id cannot be guessed."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             self._lock(connection, shopper)
             return self._begin(connection, shopper)
 
     def shopper_of(self, conversation: str) -> str:
         """Whose conversation it is. Raises `KeyError` if there is none of that id."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             shopper = connection.scalar(select(ConversationRow.shopper_id).where(ConversationRow.id == conversation))
         if shopper is None:
             raise KeyError(f"no conversation {conversation!r}")
@@ -138,12 +150,26 @@ class ConversationStore:
             .where(EventRow.conversation_id == conversation, EventRow.seq > after)
             .order_by(EventRow.seq)
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return [_event(row) for row in connection.execute(statement)]
+
+    def logs(self, conversations: Collection[str] | None = None) -> Iterator[tuple[str, str, list[Event]]]:
+        """(conversation, shopper, events) of some conversations that have any, or of all, in one query."""
+        statement = (
+            select(EventRow, ConversationRow.shopper_id)
+            .join(ConversationRow, ConversationRow.id == EventRow.conversation_id)
+            .order_by(EventRow.conversation_id, EventRow.seq)
+        )
+        if conversations is not None:
+            statement = statement.where(EventRow.conversation_id.in_(conversations))
+        with self.engine.connect() as connection:
+            rows = connection.execution_options(yield_per=1000).execute(statement)
+            for (conversation, shopper), own in groupby(rows, key=lambda row: (row.conversation_id, row.shopper_id)):
+                yield conversation, shopper, [_event(row) for row in own]
 
     def last_seq(self, conversation: str) -> int:
         """The number of the latest event, 0 if there is none."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return (
                 connection.scalar(select(func.max(EventRow.seq)).where(EventRow.conversation_id == conversation)) or 0
             )
@@ -173,8 +199,9 @@ class ConversationStore:
             "time": event.time,
         }
         try:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 connection.execute(self._insert(EventRow), row)
+                announce(connection, conversation)
         except IntegrityError:
             return self._by_client_id(conversation, client_message_id) if client_message_id else None
         return event
@@ -183,7 +210,7 @@ class ConversationStore:
         statement = select(EventRow).where(
             EventRow.conversation_id == conversation, EventRow.client_message_id == client_message_id
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             row = connection.execute(statement).first()
         return _event(row) if row else None
 

@@ -115,8 +115,25 @@ class ConversationContract:
         asked, answered, waiting = (conversations.begin(shopper) for shopper in ("ann", "bob", "cat"))
         for own in (asked, answered, waiting):
             conversations.append(own, "message", {"text": "hi"})
-        conversations.append(answered, "answer", {"picks": []})
+        conversations.append(answered, "answer", {"picks": [], "to": 1})
         conversations.append(waiting, "handoff", {"reason": "asked"})
         conversations.append(waiting, "message", {"text": "hello?"})
         assert conversations.unanswered() == [asked]
         assert conversations.waiting() == conversations.held() == [waiting]
+
+    def test_a_message_that_came_while_the_bot_wrote_is_unanswered(self, conversations: ConversationStore) -> None:
+        own = conversations.begin("ann")
+        for text in ("scarf", "red"):
+            conversations.append(own, "message", {"text": text})
+        conversations.append(own, "answer", {"picks": [], "to": 1})
+        assert conversations.unanswered() == [own]
+        conversations.append(own, "answer", {"picks": [], "to": 2})
+        assert conversations.unanswered() == []
+
+    def test_what_was_said_to_a_person_is_not_the_bots_to_answer(self, conversations: ConversationStore) -> None:
+        own = conversations.begin("ann")
+        for kind in ("handoff", "message", "claimed", "message", "resolved"):
+            conversations.append(own, kind, {"text": "hi"})
+            assert conversations.unanswered() == []
+        conversations.append(own, "message", {"text": "scarf"})
+        assert conversations.unanswered() == [own]

@@ -82,7 +82,6 @@ def router(parts: Parts, live: Live, identity: Identity, limit: Limit) -> APIRou
         own = conversation(request, shopper)
         if not parts.assistant.interact(own, click.product, click.kind, click.seconds):
             raise HTTPException(404, f"no product {click.product!r}")
-        live.changed(own)
 
     @api.post("/messages", status_code=202)
     def say(message: Message, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
@@ -95,7 +94,6 @@ def router(parts: Parts, live: Live, identity: Identity, limit: Limit) -> APIRou
         own = conversation(request, shopper)
         if parts.conversations.append_if(own, "rating", {"score": rating.score}, _to_be_rated) is None:
             raise HTTPException(409, "there is no closed conversation to rate")
-        live.changed(own)
 
     @api.get("/profile")
     def profile(request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Puts the widget, the API and the pictures into one application."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -28,7 +30,14 @@ def create_app(parts: Parts) -> FastAPI:
     identity = Identity(secret_key(settings.secret_key, settings.data_dir))
     live = Live(parts.assistant, parts.conversations, parts.desk, timedelta(minutes=settings.staff_patience))
     limit = Limit(settings.messages_per_minute)
-    app = FastAPI(title=settings.shop_name)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        live.start()
+        yield
+        live.close()
+
+    app = FastAPI(title=settings.shop_name, lifespan=lifespan)
     app.include_router(router(parts, live, identity, limit))
     app.include_router(desk_router(parts, live, Limit(SIGN_INS_PER_MINUTE)))
     pictures = (settings.data_dir / "images").resolve()
@@ -49,7 +58,6 @@ def create_app(parts: Parts) -> FastAPI:
     mounted: FastAPI = gr.mount_gradio_app(
         app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
     )
-    live.resume()
     mounted.add_middleware(IdentityMiddleware, identity=identity)
     return mounted
 

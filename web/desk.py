@@ -25,10 +25,11 @@ from assistant.state import fold
 from assistant.store import Event
 from catalog.types import Language, Product, Query
 from web.limit import Limit
-from web.live import Live
+from web.live import ANY, Live
 
 COOKIE = "daogou_staff"
-LOOK = 0.5  # seconds between looks at the queue
+LOOK = 0.2  # seconds between looks at the queue, however much is written
+HEARTBEAT = 5.0  # seconds after which a page that is gone is noticed
 ASSETS = {"desk.js": "text/javascript", "desk.css": "text/css"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -122,11 +123,13 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
         async def changes() -> AsyncIterator[str]:
             before = None
             while not await request.is_disconnected():
+                version = live.version(ANY)
                 now = await asyncio.to_thread(parts.conversations.held_cursor)
                 if now != before:
                     before = now
                     yield f"data: {json.dumps(dict(now))}\n\n"
                 await asyncio.sleep(LOOK)
+                await live.wait(ANY, version, HEARTBEAT)
 
         return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
@@ -156,7 +159,6 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
     def reply(conversation: str, words: Words, found: Writer) -> None:
         with _told():
             parts.desk.reply(conversation, found.staff.name, words.text, words.picks, words.client_message_id)
-        live.changed(conversation)
 
     @desk.post("/conversations/{conversation}/note", status_code=204)
     def note(conversation: str, words: Words, found: Writer) -> None:
@@ -175,7 +177,6 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
         with _told():
             parts.desk.transfer(conversation, found.staff.name, to.to)
         parts.staff.audit(found.staff.name, "transfer", f"{conversation} to {to.to}")
-        live.changed(conversation)
 
     @desk.post("/conversations/{conversation}/{action}", status_code=204)
     def act(conversation: str, action: Action, found: Writer) -> None:
@@ -184,7 +185,6 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
         with _told():
             do(conversation, found.staff.name)
         parts.staff.audit(found.staff.name, action, conversation)
-        live.changed(conversation)
 
     @desk.get("/conversations/{conversation}/suggestion")
     def suggestion(conversation: str, _: Reader) -> dict[str, Any]:

@@ -1,28 +1,42 @@
-"""Answers in the making: each is produced in a thread of its own and written to the event log.
+"""Answers in the making, and the word to pages that something is new.
 
-Pages do not hold an answer; they follow the log and this. A page that goes away stops nothing.
+Each answer is produced in a thread of its own and written to the event log. Pages do not hold an answer; they follow
+the log and this: a page that goes away stops nothing, and what another process wrote reaches it as well.
 """
 
+import asyncio
 import logging
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
-from assistant.custody import custody
+from sqlalchemy.exc import SQLAlchemyError
+
+from assistant.changes import changes
+from assistant.custody import custody, unanswered, with_bot
 from assistant.desk import Desk
+from assistant.payload import to_payload
 from assistant.phrases import phrase
 from assistant.store import ConversationStore, Event
-from assistant.turn import Assistant, to_payload, unanswered, with_bot
+from assistant.turn import Assistant
 from assistant.types import Reply
+from catalog.types import Language
 
 log = logging.getLogger(__name__)
 WORKERS = 8
+ANY = ""  # in the place of a conversation: all of them
+LOOK = 1.0  # seconds between looks at who waits for a person
+TYPING = timedelta(seconds=4)  # how long one keystroke counts as typing
+
+_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 
 
 class Live:
-    """Runs answers and holds the growing reply of each conversation that has one."""
+    """Runs answers, holds the growing reply of each conversation that has one, and wakes the pages."""
 
     def __init__(self, assistant: Assistant, conversations: ConversationStore, desk: Desk, patience: timedelta) -> None:
         self._assistant = assistant
@@ -31,40 +45,37 @@ class Live:
         self._conversations = conversations
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="answer")
         self._lock = threading.Lock()
+        self._stop = threading.Event()
         self._running: set[str] = set()
         self._replies: dict[str, Reply] = {}
+        self._typing: dict[str, tuple[str, datetime]] = {}
         self._versions: defaultdict[str, int] = defaultdict(int)
+        self._waiters: defaultdict[str, set[_Waiter]] = defaultdict(set)
+
+    # -- answers -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Follow the event log, and answer what a crash left unanswered."""
+        threading.Thread(target=self._follow, name="changes", daemon=True).start()
+        for conversation in self._conversations.unanswered():
+            self.ensure_answer(conversation)
+
+    def close(self) -> None:
+        """Stop following."""
+        self._stop.set()
 
     def say(self, conversation: str, text: str, client_message_id: str | None = None) -> None:
         """Write a shopper's message down and begin to answer it."""
         self._assistant.hear(conversation, text, client_message_id)
-        self.changed(conversation)
         self.ensure_answer(conversation)
 
     def ensure_answer(self, conversation: str) -> None:
-        """Answer the latest message unless that is done or under way (after a crash it is not)."""
+        """Answer what is unanswered unless that is under way (after a crash it is not)."""
         with self._lock:
-            if conversation in self._running or unanswered(self._conversations.events(conversation)) is None:
+            if conversation in self._running or not unanswered(self._conversations.events(conversation)):
                 return
             self._running.add(conversation)
         self._pool.submit(self._answer, conversation)
-
-    def resume(self) -> None:
-        """Answer what a crash left unanswered."""
-        for conversation in self._conversations.unanswered():
-            self.ensure_answer(conversation)
-
-    def tell_if_nobody_comes(self, conversation: str) -> None:
-        """Tell a shopper, once, who has waited for a person too long."""
-
-        def alone(events: Sequence[Event]) -> bool:
-            held = custody(events)
-            told = any(e.kind == "away" and held.since and e.time >= held.since for e in events)
-            return held.holder == "queue" and held.since is not None and not told and _age(held.since) > self._patience
-
-        if alone(self._conversations.events(conversation)):
-            self._conversations.append_if(conversation, "away", {}, alone)
-            self.changed(conversation)
 
     def reply(self, conversation: str) -> Reply | None:
         """The reply as far as it has grown, None if none is under way."""
@@ -74,14 +85,6 @@ class Live:
         """Whether an answer is under way."""
         return conversation in self._running
 
-    def version(self, conversation: str) -> int:
-        """Grows with every change that a page should show."""
-        return self._versions[conversation]
-
-    def changed(self, conversation: str) -> None:
-        """Tell the pages of a conversation to look again."""
-        self._versions[conversation] += 1
-
     def _answer(self, conversation: str) -> None:
         try:
             for reply in self._assistant.answer(conversation):
@@ -90,9 +93,7 @@ class Live:
         except Exception:
             # Whatever broke, the shopper is told and can go on.
             log.exception("no answer in conversation %s", conversation)
-            language = (self._replies.get(conversation) or Reply("en")).language
-            trouble = Reply(language, phrase("trouble", language), done=True)
-            self._conversations.append_if(conversation, "answer", to_payload(trouble), with_bot)
+            self._apologise(conversation, (self._replies.get(conversation) or Reply("en")).language)
         finally:
             with self._lock:
                 self._running.discard(conversation)
@@ -101,6 +102,88 @@ class Live:
         if not with_bot(self._conversations.events(conversation)):
             self._desk.brief(conversation)
         self.ensure_answer(conversation)  # a message may have come while this one was answered
+
+    def _apologise(self, conversation: str, language: Language) -> None:
+        """Answer what is unanswered with the word that something broke."""
+        if messages := unanswered(self._conversations.events(conversation)):
+            last = messages[-1].seq
+            payload = {**to_payload(Reply(language, phrase("trouble", language), done=True)), "to": last}
+            self._conversations.append_if(conversation, "answer", payload, with_bot, f"answer:{last}")
+
+    # -- pages ---------------------------------------------------------------------------
+
+    def version(self, conversation: str) -> int:
+        """Grows with every change that a page should show."""
+        return self._versions[conversation]
+
+    def changed(self, conversation: str) -> None:
+        """Wake the pages of a conversation, and those that show all."""
+        with self._lock:
+            woken: list[_Waiter] = []
+            for key in (conversation, ANY):
+                self._versions[key] += 1
+                woken += self._waiters.get(key, ())
+        for loop, event in woken:
+            with suppress(RuntimeError):  # the loop of a server that is shutting down
+                loop.call_soon_threadsafe(event.set)
+
+    async def wait(self, conversation: str, version: int, seconds: float) -> bool:
+        """Sleep until the version is another, at most `seconds`; whether it is."""
+        waiter = asyncio.get_running_loop(), asyncio.Event()
+        with self._lock:
+            if self._versions[conversation] != version:
+                return True
+            self._waiters[conversation].add(waiter)
+        try:
+            await asyncio.wait_for(waiter[1].wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            with self._lock:
+                self._waiters[conversation].discard(waiter)
+        return True
+
+    def present(self, conversation: str) -> bool:
+        """Whether a page of the conversation is open in this process."""
+        return bool(self._waiters.get(conversation))
+
+    def types(self, conversation: str, who: str) -> None:
+        """Note that a member of staff is writing."""
+        self._typing[conversation] = who, datetime.now(UTC)
+        self.changed(conversation)
+        over = threading.Timer(TYPING.total_seconds(), self.changed, [conversation])
+        over.daemon = True
+        over.start()
+
+    def typing(self, conversation: str) -> str:
+        """Who of the staff is writing now."""
+        who, since = self._typing.get(conversation, ("", datetime.min.replace(tzinfo=UTC)))
+        return who if _age(since) < TYPING else ""
+
+    # -- the log -------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        looked = monotonic()
+        for written in changes(self._conversations.engine, self._stop):
+            for conversation in written:
+                self.changed(conversation)
+            if monotonic() - looked > LOOK:
+                looked = monotonic()
+                try:
+                    self.tell_who_waits_in_vain()
+                except SQLAlchemyError:
+                    log.exception("cannot look who waits")
+
+    def tell_who_waits_in_vain(self) -> None:
+        """Tell shoppers, once, who have waited for a person too long."""
+
+        def alone(events: Sequence[Event]) -> bool:
+            held = custody(events)
+            told = any(e.kind == "away" and held.since and e.time >= held.since for e in events)
+            return held.holder == "queue" and held.since is not None and not told and _age(held.since) > self._patience
+
+        for conversation in self._conversations.waiting():
+            self._conversations.append_if(conversation, "away", {}, alone)
 
 
 def _age(time: datetime) -> timedelta:

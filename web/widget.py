@@ -1,7 +1,6 @@
 """The shopper's chat. The page follows the event log; it holds no conversation of its own."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Collection
 from html import escape
 from importlib.resources import files
@@ -10,10 +9,9 @@ from typing import Any
 import gradio as gr
 
 from assistant.build import Parts
-from assistant.custody import custody
+from assistant.payload import from_payload
 from assistant.phrases import phrase
 from assistant.store import Event
-from assistant.turn import from_payload
 from assistant.types import Pick, Reply
 from catalog.types import Language
 from web.api import MAX_MESSAGE
@@ -24,7 +22,6 @@ from web.limit import Limit
 from web.live import Live
 
 TICK = 0.2  # seconds between looks; streamed text is shown at most this often
-POLL = 2.0  # seconds between looks at the database, for what other processes wrote
 HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
 # Events that the shopper is told of -> the phrase for it.
 NOTICES: dict[str, str] = {
@@ -61,35 +58,25 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
             raise gr.Error("Reload the page to begin. 请刷新页面。", print_exception=False)
         return parts.conversations.open(shopper)
 
-    def look(conversation: str) -> tuple[list[dict[str, Any]], bool]:
-        """The messages of a conversation, and whether it waits for a person."""
-        events = parts.conversations.events(conversation)
-        messages = render(parts, events, live.reply(conversation))
+    def look(conversation: str) -> list[dict[str, Any]]:
+        """The messages of a conversation, and who is about to speak."""
+        messages = render(parts, parts.conversations.events(conversation), live.reply(conversation))
         if live.busy(conversation) and live.reply(conversation) is None:
             messages.append({"role": "assistant", "content": "…"})
-        return messages, custody(events).holder == "queue"
+        if name := live.typing(conversation):
+            messages.append(_text("assistant", f"{name}: …"))
+        return messages
 
     async def follow(request: gr.Request) -> AsyncIterator[Any]:
         """Write the conversation to the page whenever it changes, for as long as the page is there."""
         conversation = conversation_of(request)
         live.ensure_answer(conversation)
-        shown: tuple[int, int] | None = None
-        seq, polled, written, waiting = 0, 0.0, time.monotonic(), False
         while True:
-            now = time.monotonic()
             version = live.version(conversation)
-            if shown is None or version != shown[0] or now - polled > POLL:
-                if waiting:
-                    await asyncio.to_thread(live.tell_if_nobody_comes, conversation)
-                seq, polled = await asyncio.to_thread(parts.conversations.last_seq, conversation), now
-            if (version, seq) != shown:
-                shown, written = (version, seq), now
-                messages, waiting = await asyncio.to_thread(look, conversation)
-                yield messages
-            elif now - written > HEARTBEAT:
-                written = now
-                yield gr.skip()
+            yield await asyncio.to_thread(look, conversation)
             await asyncio.sleep(TICK)
+            while not await live.wait(conversation, version, HEARTBEAT):
+                yield gr.skip()
 
     def send(text: str, request: gr.Request) -> str:
         conversation = conversation_of(request)

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from assistant.answers import Answers
+from assistant.custody import unanswered
 from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
 from assistant.parser import Parser, tuned_prompt
 from assistant.ranking.ranker import Ranker
 from assistant.store import ConversationStore
-from assistant.turn import Assistant, unanswered
+from assistant.turn import Assistant
 from assistant.types import Reply
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -26,9 +28,8 @@ class Chat:
         self.store = store
         self.conversations = ConversationStore(store.engine)
         explainer = Explainer(None, Shop(store.brands(), store.properties(100)))
-        self.assistant = Assistant(
-            Parser(self.llm, tuned_prompt), search, explainer, store, self.conversations, Ranker(), 3, contact
-        )
+        answers = Answers(search, explainer, store, Ranker(), 3, contact)
+        self.assistant = Assistant(Parser(self.llm, tuned_prompt), answers, store, self.conversations)
         self.conversation = self.conversations.begin("ann")
 
     def say(self, text: str, answer: Any = None) -> Reply:
@@ -66,6 +67,41 @@ def test_cards_come_before_the_text(chat: Chat) -> None:
     assert replies[0].text.count("\n") == 0
     assert [r.text for r in replies] == sorted((r.text for r in replies), key=len)
     assert [r.done for r in replies] == [False] * (len(replies) - 1) + [True]
+
+
+def test_messages_that_come_in_pieces_are_answered_together(chat: Chat) -> None:
+    for text, parsed in (("scarf", frame("find", slots={"category": ["scarf"]})),
+                         ("blue", frame("refine", slots={"color": ["blue"]}))):  # fmt: skip
+        chat.assistant.hear(chat.conversation, text)
+        chat.llm.enqueue(parsed)
+    *_, last = chat.assistant.answer(chat.conversation)
+    assert set(shown(last)) == {"blue-scarf", "navy-scarf"}
+    assert list(chat.assistant.answer(chat.conversation)) == []
+
+
+def test_a_message_that_comes_during_an_answer_gets_its_own(chat: Chat) -> None:
+    chat.llm.enqueue(frame("find", slots={"category": ["scarf"]}))
+    chat.llm.enqueue(frame("refine", slots={"color": ["blue"]}))
+    chat.assistant.hear(chat.conversation, "scarf")
+    growing = chat.assistant.answer(chat.conversation)
+    next(growing)
+    chat.assistant.hear(chat.conversation, "blue")
+    assert len(list(growing)[-1].picks) == 3
+    *_, last = chat.assistant.answer(chat.conversation)
+    assert set(shown(last)) == {"blue-scarf", "navy-scarf"}
+
+
+def test_two_processes_that_answer_at_once_leave_one_answer(chat: Chat) -> None:
+    for _ in range(2):
+        chat.llm.enqueue(frame("find", slots={"category": ["scarf"]}))
+    chat.assistant.hear(chat.conversation, "scarf")
+    both = [chat.assistant.answer(chat.conversation) for _ in range(2)]
+    for answer in both:
+        next(answer)
+    for answer in both:
+        assert list(answer)[-1].done
+    kinds = [e.kind for e in chat.conversations.events(chat.conversation)]
+    assert kinds == ["message", "parsed", "answer"]
 
 
 def test_the_language_follows_the_message(chat: Chat) -> None:
@@ -142,7 +178,7 @@ def test_after_a_handoff_the_bot_is_silent_until_it_is_given_back(chat: Chat) ->
     desk.claim(chat.conversation, "lin")
     desk.reply(chat.conversation, "lin", "These?", ["bag", "trail"])
     desk.hand_back(chat.conversation, "lin")
-    assert unanswered(chat.conversations.events(chat.conversation)) is None
+    assert not unanswered(chat.conversations.events(chat.conversation))
     again = chat.say("is the second one waterproof?", frame("ask", items=[2]))
     assert "Trail running shoes" in again.text
 
@@ -180,10 +216,10 @@ def test_an_answer_is_given_once(chat: Chat) -> None:
 def test_a_message_without_its_answer_is_answered_after_a_crash(chat: Chat) -> None:
     chat.assistant.hear(chat.conversation, "hello", "id-1")
     chat.assistant.hear(chat.conversation, "hello", "id-1")
-    assert unanswered(chat.conversations.events(chat.conversation)) == "hello"
+    assert [e.payload["text"] for e in unanswered(chat.conversations.events(chat.conversation))] == ["hello"]
     chat.llm.enqueue(frame("chitchat"))
     assert [r.done for r in chat.assistant.answer(chat.conversation)][-1]
-    assert unanswered(chat.conversations.events(chat.conversation)) is None
+    assert not unanswered(chat.conversations.events(chat.conversation))
 
 
 @pytest.mark.parametrize("intent", ["compare", "feedback", "order", "other", "chitchat", "cart", "ask"])

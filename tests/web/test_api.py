@@ -159,8 +159,8 @@ def test_who_waits_in_vain_is_told_once(shop: Shop) -> None:
     own = conversations.begin("ann")
     conversations.append(own, "handoff", {"reason": "asked"})
     for patience, away in ((timedelta(minutes=5), 0), (timedelta(0), 1), (timedelta(0), 1)):
-        Live(shop.parts.assistant, conversations, shop.parts.desk, patience).tell_if_nobody_comes(own)
+        Live(shop.parts.assistant, conversations, shop.parts.desk, patience).tell_who_waits_in_vain()
         assert [e.kind for e in conversations.events(own)].count("away") == away
     shop.parts.desk.claim(own, "lin")
-    Live(shop.parts.assistant, conversations, shop.parts.desk, timedelta(0)).tell_if_nobody_comes(own)
+    Live(shop.parts.assistant, conversations, shop.parts.desk, timedelta(0)).tell_who_waits_in_vain()
     assert conversations.events(own)[-1].kind == "claimed"

@@ -1,0 +1,301 @@
+"""What each intent is answered with: picks and questions, what the record says, small talk. Nothing is stored here."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from time import perf_counter
+from typing import Any
+
+from assistant.explain import Explainer, about, to_pick
+from assistant.phrases import listed, money, phrase, sentences
+from assistant.profile import portrait_of
+from assistant.question import next_question
+from assistant.ranking.ranker import Ranker
+from assistant.state import DialogueState
+from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
+from catalog.search import Search
+from catalog.store import ProductStore
+from catalog.types import InteractionKind, Language, Product, Query, Relaxation
+
+CANDIDATES = 200
+ALIKE = 20  # products most like a shown one that "more like this" chooses from
+GOOD_MOOD = 0.3
+SEARCHES = ("find", "refine", "recommend")
+
+Note = Callable[[str, InteractionKind], Any]  # writes down what the shopper did with a product
+
+
+@dataclass
+class Clock:
+    """Milliseconds since the turn began, by stage."""
+
+    start: float = field(default_factory=perf_counter)
+    times: dict[str, float] = field(default_factory=dict)
+
+    def mark(self, stage: str) -> None:
+        self.times[stage] = round((perf_counter() - self.start) * 1000, 1)
+
+
+class Answers:
+    """Answers a state. `picks` products are shown per answer."""
+
+    def __init__(
+        self,
+        search: Search,
+        explainer: Explainer,
+        products: ProductStore,
+        ranker: Ranker,
+        picks: int = 3,
+        support_contact: str = "",
+        opening_hours: str = "",
+    ) -> None:
+        self._search = search
+        self._explainer = explainer
+        self._products = products
+        self._ranker = ranker
+        self._picks = picks
+        self._support_contact = support_contact
+        self._opening_hours = opening_hours
+
+    def respond(
+        self, state: DialogueState, parsed: ParsedTurn, shopper: str, clock: Clock, note: Note
+    ) -> Iterator[Reply]:
+        """Replies that grow, cards first."""
+        if state.intent in SEARCHES:
+            yield from self._find(state, shopper, clock)
+        elif state.intent == "cart":
+            yield self._cart(state, note)
+        elif state.intent == "feedback":
+            yield self._feedback(state, note)
+        else:
+            yield self._talk(state, parsed)
+
+    def suggest(self, state: DialogueState, parsed: ParsedTurn, shopper: str) -> Reply:
+        """The whole reply as staff are offered it: what a message would change (the cart, a like) is not done."""
+        if state.intent in SEARCHES:
+            *_, last = self._find(state, shopper, Clock())
+            return last
+        return self._ask(state, parsed) if state.items else self._talk(state, parsed)
+
+    def person(self, state: DialogueState, place: int) -> Reply:
+        """A person is called: the place in the queue, when staff are there, how else they can be reached."""
+        language = state.language
+        lines = [phrase("called", language, place=place)]
+        if self._opening_hours:
+            lines.append(phrase("hours", language, hours=self._opening_hours))
+        back = QuickReply(phrase("quick_back", language), _frame(language, "chitchat", {}))
+        return Reply(language, sentences([*lines, *self._contact(language)], language), quick_replies=(back,))
+
+    def _find(self, state: DialogueState, shopper: str, clock: Clock) -> Iterator[Reply]:
+        taste = portrait_of(self._products, shopper)
+        query = state.query(CANDIDATES)
+        if like := self._like(state):
+            query = replace(query, text=f"{like.text(state.language).title} {query.text}".strip())
+        open_request = not query.text and not query.filters.include
+        if open_request and not taste.kinds:
+            yield self._ask_department(state)
+            return
+        if open_request:
+            query = replace(query, text=" ".join(list(taste.kinds)[:2]))
+        candidates = self._search.search(query)
+        closest = not candidates and self._unknown_kind(query)
+        if closest:
+            query = _without_category(query)
+            candidates = self._search.search(query)
+        if like:
+            candidates = self._ranker.alike(candidates, like)[:ALIKE]
+        clock.mark("search")
+        unwanted = {*state.seen, *taste.disliked, *state.items}
+        unseen = [c for c in candidates if c.product.external_id not in unwanted]
+        ranked = self._ranker.rank(unseen, state, taste)
+        clock.mark("rank")
+        if not ranked:
+            yield self._no_more(state) if candidates else self._nothing(state, query)
+            return
+        opening = (
+            "closest"
+            if closest
+            else "like"
+            if like
+            else "more"
+            if state.wants_more()
+            else "found_for_you"
+            if open_request
+            else "found"
+        )
+        yield from self._explained(state, ranked, opening, clock)
+
+    def _explained(
+        self, state: DialogueState, ranked: Sequence[Recommendation], opening: str, clock: Clock
+    ) -> Iterator[Reply]:
+        """The first picks as cards, a sentence on each, and what would tell most among the others."""
+        language, chosen = state.language, ranked[: self._picks]
+        picks = tuple(to_pick(r, language) for r in chosen)
+        question = next_question(ranked[self._picks :], state)
+        quick = (*(question.offers if question else ()),
+                 _quick("quick_cheaper", language, sort="price_asc"), _quick("quick_more", language),
+                 _quick("quick_rated", language, sort="rating"), *_similar(language, len(picks)))  # fmt: skip
+        reply = Reply(language, phrase(opening, language), picks, quick, question.slot if question else "")
+        clock.mark("first_card")
+        yield reply
+        for piece in chain(self._explainer.stream(state, chosen), [question.text] if question else []):
+            reply = replace(reply, text=f"{reply.text}\n{piece.rstrip()}")
+            yield reply
+
+    def _like(self, state: DialogueState) -> Product | None:
+        """The shown product that more of the like are wanted of."""
+        return self._products.get(state.items[0]) if state.items else None
+
+    def _nothing(self, state: DialogueState, query: Query) -> Reply:
+        """Nothing fits: which limit would have to give, by how much, and an offer to take."""
+        language = state.language
+        ways = self._search.relaxations(query.filters)[:2]
+        currency = self._currency()
+        lines = [phrase("nothing", language), *(_relaxation_line(way, language, currency) for way in ways)]
+        offers = tuple(
+            QuickReply(
+                phrase("quick_budget", language, amount=f"{way.nearest:f}".removesuffix(".00")),
+                _frame(language, "refine", {"price_max": str(way.nearest)}),
+            )
+            for way in ways
+            if way.limit == "price_max" and way.nearest is not None
+        )
+        return Reply(language, " ".join(lines) if language == "en" else "".join(lines), quick_replies=offers)
+
+    def _no_more(self, state: DialogueState) -> Reply:
+        return Reply(state.language, phrase("no_more", state.language))
+
+    def _ask_department(self, state: DialogueState) -> Reply:
+        chinese = state.language == "zh"
+        names = self._products.facet_values().get("department", frozenset())
+        mine = sorted(n for n in names if any("\u4e00" <= c <= "\u9fff" for c in n) == chinese)
+        offers = tuple(
+            QuickReply(n, _frame(state.language, "find", {"category": n})) for n in (mine or sorted(names))[:6]
+        )
+        return Reply(state.language, phrase("ask_department", state.language), quick_replies=offers)
+
+    def _ask(self, state: DialogueState, parsed: ParsedTurn) -> Reply:
+        """What the record says of the products meant: named by place, by kind, or else those shown."""
+        products = [] if state.items else self._named(state, parsed)
+        products = products or self._meant(state, state.shown if state.intent == "compare" else state.shown[:1])
+        if not products:
+            person = QuickReply(phrase("quick_person", state.language), _frame(state.language, "human", {}))
+            lines = [phrase("not_in_record", state.language), *self._contact(state.language)]
+            return Reply(state.language, sentences(lines, state.language), quick_replies=(person,))
+        return Reply(state.language, "\n".join(about(p, state.language) for p in products))
+
+    def _named(self, state: DialogueState, parsed: ParsedTurn) -> list[Product]:
+        """The best product of the kind that a question names, unless that kind is being looked at already."""
+        kind = parsed.slots.get("category")
+        if not kind or (state.shown and kind == state.slots.get("category")):
+            return []
+        asked = DialogueState(
+            state.language, slots={k: v for k, v in parsed.slots.items() if k in ("category", "brand")}
+        )
+        return [c.product for c in self._search.search(asked.query(1))]
+
+    def _cart(self, state: DialogueState, note: Note) -> Reply:
+        products = self._meant(state, state.shown if len(state.shown) == 1 else ())
+        if not products:
+            return Reply(state.language, phrase("which_one", state.language))
+        for product in products:
+            note(product.external_id, "cart")
+        language = state.language
+        said = phrase("in_cart", language, names=listed([p.text(language).title for p in products], language))
+        together = self._bought_with(products[-1], language)
+        opening = f"{said} {phrase('also_bought', language)}" if together else said
+        return Reply(language, opening, together)
+
+    def _bought_with(self, product: Product, language: Language) -> tuple[Pick, ...]:
+        """What shoppers of a product took as well and can be had."""
+        ids = self._ranker.bought_with(product.external_id, 4 * self._picks)
+        found = self._products.by_external_id(ids)
+        there = [found[i] for i in ids if i in found and found[i].stock > 0]
+        return tuple(Pick(p, phrase("why_together", language)) for p in there[: self._picks])
+
+    def _feedback(self, state: DialogueState, note: Note) -> Reply:
+        good = state.turn_mood >= 0
+        for product in self._meant(state, ()):
+            kind: InteractionKind = "like" if good else "dislike"
+            note(product.external_id, kind)
+        return Reply(state.language, phrase("feedback_good" if good else "feedback_bad", state.language))
+
+    def _talk(self, state: DialogueState, parsed: ParsedTurn) -> Reply:
+        return self._ask(state, parsed) if state.intent in ("ask", "compare") else self._small_talk(state)
+
+    def _small_talk(self, state: DialogueState) -> Reply:
+        language = state.language
+        if state.not_understood:
+            return Reply(language, phrase("not_understood", language))
+        if state.intent == "order":
+            person = QuickReply(phrase("quick_person", language), _frame(language, "human", {}))
+            lines = [phrase("order", language), *self._contact(language)]
+            return Reply(language, sentences(lines, language), quick_replies=(person,))
+        if state.intent == "other":
+            return Reply(language, phrase("not_shopping", language))
+        ideas = QuickReply(phrase("quick_ideas", language), _frame(language, "recommend", {}))
+        greeting = "thanks" if state.shown or state.mood > GOOD_MOOD / 2 else "hello"
+        return Reply(language, phrase(greeting, language), quick_replies=(ideas,))
+
+    def _unknown_kind(self, query: Query) -> bool:
+        """Whether the kind of product asked for is none that the shop has a name for."""
+        words = query.filters.include.get("category", ())
+        return bool(words) and not any(self._search.means("category", w) for w in words)
+
+    def _contact(self, language: Language) -> list[str]:
+        return [phrase("person", language, contact=self._support_contact)] if self._support_contact else []
+
+    def _meant(self, state: DialogueState, default: Sequence[str]) -> list[Product]:
+        ids = state.items or tuple(default)
+        products = self._products.by_external_id(ids)
+        return [products[i] for i in ids if i in products]
+
+    def _currency(self) -> str:
+        first = next(iter(self._products.all()), None)
+        return first.currency if first else ""
+
+
+def acknowledged(before: DialogueState, state: DialogueState) -> str:
+    """What comes before an answer: regret where it is due, and every fact learned or forgotten."""
+    language = state.language
+    lines = [phrase("sorry", language)] if state.turn_mood < 0 else []
+    if learned := {k: f for k, f in state.profile.items() if before.profile.get(k) != f}:
+        shown = [
+            f"{phrase(f'fact_{name}', language)} {_plainly(fact.value, language)}" for name, fact in learned.items()
+        ]
+        example = phrase(f"fact_{next(iter(learned))}", language)
+        lines.append(phrase("noted", language, facts=listed(shown, language), example=example))
+    if lost := [phrase(f"fact_{name}", language) for name in before.profile if name not in state.profile]:
+        lines.append(phrase("forgotten", language, facts=listed(lost, language)))
+    return "".join(f"{line} " if language == "en" else line for line in lines)
+
+
+def _plainly(value: Any, language: Language) -> str:
+    return listed([str(v) for v in value], language) if isinstance(value, list | tuple) else str(value)
+
+
+def _relaxation_line(way: Relaxation, language: Language, currency: str) -> str:
+    if way.nearest is not None:
+        shown = f"{way.nearest:.1f}" if way.limit == "rating_min" else money(way.nearest, currency)
+        return phrase(f"relax_{way.limit}", language, nearest=shown)
+    return phrase("relax_other", language, words=" / ".join(way.words), found=way.found)
+
+
+def _without_category(query: Query) -> Query:
+    include = {f: w for f, w in query.filters.include.items() if f != "category"}
+    return replace(query, filters=replace(query.filters, include=include))
+
+
+def _quick(name: str, language: Language, **slots: str) -> QuickReply:
+    return QuickReply(phrase(name, language), _frame(language, "refine", slots))
+
+
+def _similar(language: Language, count: int) -> Iterator[QuickReply]:
+    """For each pick an offer of others like it."""
+    for number in range(1, count + 1):
+        frame = ParsedTurn(language=language, intent="recommend", items=(number,)).frame()
+        yield QuickReply(phrase("quick_similar", language, number=number), frame, number)
+
+
+def _frame(language: Language, intent: Intent, slots: Mapping[str, str]) -> dict[str, Any]:
+    return ParsedTurn(language=language, intent=intent, slots=dict(slots)).frame()

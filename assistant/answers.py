@@ -77,6 +77,20 @@ class Answers:
             return last
         return self._ask(state, parsed) if state.items else self._talk(state, parsed)
 
+    def recommend(self, shopper: str, query: Query, state: DialogueState | None = None) -> list[Recommendation]:
+        """What suits a shopper, by history and a request, which may be empty; the best first."""
+        taste = portrait_of(self._products, shopper)
+        asked = query if query.text else replace(query, text=" ".join(list(taste.kinds)[:2]))
+        return self._ranker.rank(self._search.search(asked), state or DialogueState(text=query.text), taste)
+
+    def similar(self, shopper: str, product: Product) -> list[Recommendation]:
+        """Products like one, the best for the shopper first."""
+        titles = dict.fromkeys(text.title for text in product.texts.values())
+        candidates = self._search.search(Query(" ".join(titles), k=CANDIDATES))
+        alike = self._ranker.alike(candidates, product)[: ALIKE + 1]
+        others = [c for c in alike if c.product.external_id != product.external_id]
+        return self._ranker.rank(others, DialogueState(), portrait_of(self._products, shopper))
+
     def person(self, state: DialogueState, place: int) -> Reply:
         """A person is called: the place in the queue, when staff are there, how else they can be reached."""
         language = state.language

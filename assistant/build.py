@@ -47,6 +47,7 @@ class Parts:
     products: ProductStore
     conversations: ConversationStore
     search: Search
+    answers: Answers
     assistant: Assistant
     memory: Memory
     desk: Desk
@@ -114,6 +115,15 @@ def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
         return Ranker(diversity=settings.diversity)
 
 
+def open_answers(settings: Settings, store: ProductStore, search: Search, llm: LLM | None = None) -> Answers:
+    """What answers a state; without a model its sentences are made from the record."""
+    explainer = Explainer(llm, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
+    return Answers(
+        search, explainer, store, open_ranker(settings, store), settings.picks, settings.support_contact,
+        settings.opening_hours,
+    )  # fmt: skip
+
+
 def ranker_path(settings: Settings) -> Path | None:
     """Where the trained ranker is that the settings name or the shop has; `none` is none."""
     if settings.ranker:
@@ -139,16 +149,12 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     model = llm or open_llm(settings, progress)
     conversations = ConversationStore(store.engine)
     search = open_search(settings, store, embedder)
-    explainer = Explainer(model if settings.explain else None, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
-    answers = Answers(
-        search, explainer, store, open_ranker(settings, store), settings.picks, settings.support_contact,
-        settings.opening_hours,
-    )  # fmt: skip
+    answers = open_answers(settings, store, search, model if settings.explain else None)
     thresholds = Thresholds(
         settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
     )
     assistant = Assistant(open_parser(model, embedder), answers, store, conversations, thresholds)
-    return Parts(settings, store, conversations, search, assistant, Memory(store, conversations),
+    return Parts(settings, store, conversations, search, answers, assistant, Memory(store, conversations),
                  Desk(conversations, store, model if settings.explain else None), StaffStore(store.engine))  # fmt: skip
 
 

@@ -186,17 +186,12 @@ def recommend(
 
     Example: daogou recommend --shopper shopper-007 --query "something warm"
     """
-    from assistant.build import open_ranker, open_search, open_store
-    from assistant.profile import portrait_of
-    from assistant.state import DialogueState
+    from assistant.build import open_answers, open_search, open_store
     from catalog.types import Query
 
     settings = settings_of()
     store = open_store(settings)
-    taste = portrait_of(store, shopper)
-    text = query or " ".join(list(taste.kinds)[:2])
-    found = open_search(settings, store).search(Query(text))
-    ranked = open_ranker(settings, store).rank(found, DialogueState(text=text), taste)[:k]
+    ranked = open_answers(settings, store, open_search(settings, store)).recommend(shopper, Query(query))[:k]
     rows = [
         {"id": r.product.external_id, "title": r.product.text("en").title, "price": f"{r.product.price:f}",
          "score": round(r.score, 4), "why": {c.feature: round(c.value, 3) for c in r.contributions if c.value}}

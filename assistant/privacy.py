@@ -1,8 +1,9 @@
 """A shopper's data out, and gone: whoever asks gets all of it, and whoever wants it erased leaves nothing behind."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, select, text
+from sqlalchemy import Engine, delete, insert, select, text, update
 
 from catalog.schema import ConversationRow, EventRow, ForgottenRow, InteractionRow, ProductRow, ShopperRow
 
@@ -38,6 +39,15 @@ def export(engine: Engine, shopper: str) -> dict[str, Any]:
         "conversations": list(conversations.values()),
         "forgotten": forgotten,
     }
+
+
+def adopt(engine: Engine, visitor: str, shopper: str) -> None:
+    """Make what a visitor said and did the shopper's: somebody signed in."""
+    with engine.begin() as connection:
+        if connection.scalar(select(ShopperRow.id).where(ShopperRow.id == shopper)) is None:
+            connection.execute(insert(ShopperRow).values(id=shopper, created=datetime.now(UTC)))
+        for table in (ConversationRow, InteractionRow):
+            connection.execute(update(table).where(table.shopper_id == visitor).values(shopper_id=shopper))
 
 
 def erase(engine: Engine, shopper: str) -> None:

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     messages_per_minute: int = Field(
         default=30, ge=1, description="How often one shopper may write; ten times that from one address"
     )
+    embed_origins: str = Field(
+        default="", pattern=r"^(https?://[\w.:-]+( https?://[\w.:-]+)*)?$",
+        description="Origins, such as https://shop.example, whose pages may show the widget; separated by spaces",
+    )  # fmt: skip
+    token_key: str = Field(default="", description="Verifies the tokens by which the shop says who is signed in")
     secret_key: str = Field(default="", description="Signs shoppers' cookies; empty makes one in the data directory")
 
     @classmethod
@@ -77,6 +82,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """`embed_origins` one by one."""
+        return tuple(self.embed_origins.split())
 
     @property
     def database(self) -> str:

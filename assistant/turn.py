@@ -14,7 +14,7 @@ from assistant.state import DialogueState, fold, update
 from assistant.store import ConversationStore, Event, EventKind
 from assistant.types import ParsedTurn, Reply
 from catalog.store import ProductStore
-from catalog.types import Interaction, InteractionKind
+from catalog.types import Interaction, InteractionKind, Language
 
 
 class Parser(Protocol):
@@ -77,6 +77,15 @@ class Assistant:
             if reason:
                 self._conversations.append_if(conversation, "handoff", {"reason": reason}, with_bot)
             yield final
+
+    def call_person(self, conversation: str, language: Language) -> None:
+        """Hand the conversation to a person because the shopper pressed the button for it."""
+        if not with_bot(self._conversations.events(conversation)):
+            return
+        reply = self._answers.person(DialogueState(language), len(self._conversations.waiting()) + 1)
+        told = {**to_payload(replace(reply, done=True)), "to": self._conversations.last_seq(conversation)}
+        if self._conversations.append_if(conversation, "handoff", {"reason": "asked"}, with_bot):
+            self._conversations.append(conversation, "answer", told)
 
     def draft(self, conversation: str) -> Reply:
         """What the bot would say to the latest message: a suggestion, of which nothing is stored."""

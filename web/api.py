@@ -1,25 +1,44 @@
-"""The HTTP API: what a click in the widget does, and health. The shopper is the cookie's, never the body's."""
+"""The HTTP API: all that the widget can do, for shops that build their own. OpenAPI is at /openapi.json.
 
-from collections.abc import Sequence
+The shopper is whoever the token or the cookie names; nothing in a body or a path says who acts.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Cookie, HTTPException, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.build import Parts
 from assistant.phrases import phrase
+from assistant.privacy import adopt, erase, export
 from assistant.store import Event
 from catalog.errors import UserError
-from web.identity import COOKIE, Identity
+from catalog.types import Filters, Language, Query
+from web.identity import COOKIE, VISITOR, Identity, TokenError
 from web.language import LANGUAGE_COOKIE, page_language
 from web.limit import Limit
 from web.live import Live
+from web.messages import Card, Said, card, growing, shown_products, told
 
 MAX_MESSAGE = 2_000  # characters
+MOST_PRODUCTS = 50
+TICK = 0.2  # seconds between updates of a stream
+HEARTBEAT = 15.0  # seconds after which a silent stream is written to
+ID = r"^[\w.-]+$"  # of a client's message: the bot's own have a colon
 
 
-class Click(BaseModel):
+class Body(BaseModel):
+    """What a request says; a field that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Click(Body):
     """What a shopper did with a product; of a dwell, for how many seconds."""
 
     product: str = Field(max_length=200)
@@ -27,30 +46,63 @@ class Click(BaseModel):
     seconds: float = Field(default=1.0, gt=0, le=600)
 
 
-class Forget(BaseModel):
+class Forget(Body):
     """What no more use is to be made of: a name out of the profile, or `everything`."""
 
     name: str = Field(min_length=1, max_length=300)
 
 
-class Rating(BaseModel):
+class Rating(Body):
     """How a conversation with a person was, 5 the best."""
 
     score: int = Field(ge=1, le=5)
 
 
-class Correction(BaseModel):
+class Correction(Body):
     """What is right in the place of a fact."""
 
     fact: str = Field(max_length=40)
     value: str = Field(min_length=1, max_length=100)
 
 
-class Message(BaseModel):
+class Message(Body):
     """What a shopper says; the same `client_message_id` again is the same message."""
 
     text: str = Field(min_length=1, max_length=MAX_MESSAGE)
-    client_message_id: str | None = Field(default=None, max_length=64)
+    client_message_id: str | None = Field(default=None, min_length=1, max_length=50, pattern=ID)
+
+
+class Sitting(Body):
+    """Whom the shop vouches for by a signed token; none: nobody is signed in."""
+
+    token: str | None = Field(default=None, max_length=4_000)
+
+
+class Changed(BaseModel):
+    """Whether the caller is somebody else now: then a page loads itself anew."""
+
+    changed: bool
+
+
+class Heard(BaseModel):
+    """A message's number in its conversation."""
+
+    seq: int
+
+
+class Health(BaseModel):
+    """That the shop is up."""
+
+    status: Literal["ok"] = "ok"
+    products: int
+
+
+class Details(Card):
+    """A product in full; `attributes` by name."""
+
+    description: str
+    brand: str
+    attributes: dict[str, list[str]]
 
 
 def _to_be_rated(events: Sequence[Event]) -> bool:
@@ -59,71 +111,195 @@ def _to_be_rated(events: Sequence[Event]) -> bool:
     return last == "resolved"
 
 
+def _problem(status: int, meaning: str) -> dict[int | str, dict[str, Any]]:
+    return {status: {"description": meaning}}
+
+
 def router(parts: Parts, live: Live, identity: Identity, limit: Limit) -> APIRouter:
     """The routes below `/api`."""
     api = APIRouter(prefix="/api")
+    Shopper = Annotated[str, Depends(identity.caller)]  # noqa: N806
+    for routes in (_conversation(parts, live, limit, Shopper), _profile(parts, Shopper), _products(parts, Shopper)):
+        api.include_router(routes, responses=_problem(401, "No token and no cookie"))
 
-    def known_shopper(request: Request, cookie: str | None) -> str:
-        """Who calls. Other sites' pages may not act for a shopper."""
-        origin = request.headers.get("origin")
-        if origin and origin.split("://")[-1] != request.headers.get("host"):
-            raise HTTPException(403, "requests from other origins are not accepted")
-        shopper = identity.shopper(cookie)
-        if shopper is None:
-            raise HTTPException(401, "no shopper: open the widget's page first")
-        return shopper
+    @api.post("/session", responses=_problem(401, "A token that is not valid"))
+    def sit(sitting: Sitting, request: Request, response: Response) -> Changed:
+        """Sign a shopper in or out in this browser. What a visitor said and did goes with them."""
+        before = identity.shopper(request.cookies.get(COOKIE))
+        visitor = before if before and before.startswith(VISITOR) else None
+        try:
+            after = visitor if sitting.token is None else identity.vouched(sitting.token)
+        except TokenError as error:
+            raise HTTPException(401, str(error)) from error
+        if after == before:
+            return Changed(changed=False)
+        if visitor and after:
+            adopt(parts.products.engine, visitor, after)
+        cookie = identity.cookie(after) if after else identity.new_cookie()
+        response.headers.append("set-cookie", identity.header(cookie, request.scope))
+        return Changed(changed=True)
 
-    def conversation(request: Request, cookie: str | None) -> str:
+    @api.get("/health")
+    def health() -> Health:
+        """That the shop is up and its database answers."""
+        return Health(products=parts.products.count())
+
+    return api
+
+
+def _conversation(parts: Parts, live: Live, limit: Limit, Shopper: Any) -> APIRouter:  # noqa: N803
+    """What is said, and what is done with it."""
+    api = APIRouter(tags=["conversation"])
+
+    def own(shopper: Shopper) -> str:
         """The caller's own conversation."""
-        return parts.conversations.open(known_shopper(request, cookie))
+        return parts.conversations.open(shopper)
 
-    @api.post("/interactions", status_code=204)
-    def interact(click: Click, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
-        own = conversation(request, shopper)
-        if not parts.assistant.interact(own, click.product, click.kind, click.seconds):
+    Own = Annotated[str, Depends(own)]  # noqa: N806
+
+    @api.post("/messages", status_code=202, responses=_problem(429, "Too often; `Retry-After` says when"))
+    def say(message: Message, conversation: Own, request: Request) -> Heard:
+        """Say something. It is on disk when this returns; the answer comes by the stream."""
+        limit.check(conversation, request)
+        return Heard(seq=live.say(conversation, message.text, message.client_message_id).seq)
+
+    @api.get("/messages")
+    def messages(conversation: Own, after: Annotated[int, Field(ge=0, le=2**31)] = 0) -> list[Said]:
+        """The conversation so far, or what came after a number."""
+        return _said(parts, conversation, after)
+
+    @api.get("/messages/stream", response_class=StreamingResponse)
+    async def stream(
+        conversation: Own, request: Request, last_event_id: Annotated[str, Header()] = "0"
+    ) -> StreamingResponse:
+        """Server-sent events: `message` with each message from `Last-Event-ID` on, `growing` with a reply under way."""
+        after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 10 else 0
+        lines = _stream(parts, live, conversation, after, request)
+        return StreamingResponse(lines, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    @api.post("/interactions", status_code=204, responses=_problem(404, "No such product"))
+    def interact(click: Click, conversation: Own) -> None:
+        """Tell of a view, click, like, dislike or a product put in the cart."""
+        if not parts.assistant.interact(conversation, click.product, click.kind, click.seconds):
             raise HTTPException(404, f"no product {click.product!r}")
 
-    @api.post("/messages", status_code=202)
-    def say(message: Message, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
-        own = conversation(request, shopper)
-        limit.check(own, request)
-        live.say(own, message.text, message.client_message_id)
+    @api.post("/handoff", status_code=202)
+    def handoff(conversation: Own, language: Language = "zh") -> None:
+        """Ask for a person."""
+        parts.assistant.call_person(conversation, language)
 
-    @api.post("/rating", status_code=204)
-    def rate(rating: Rating, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
-        own = conversation(request, shopper)
-        if parts.conversations.append_if(own, "rating", {"score": rating.score}, _to_be_rated) is None:
+    @api.post("/rating", status_code=204, responses=_problem(409, "There is nothing to rate"))
+    def rate(rating: Rating, conversation: Own) -> None:
+        """Rate the conversation that a member of staff has closed."""
+        if parts.conversations.append_if(conversation, "rating", {"score": rating.score}, _to_be_rated) is None:
             raise HTTPException(409, "there is no closed conversation to rate")
 
-    @api.get("/profile")
-    def profile(request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> dict[str, Any]:
+    return api
+
+
+def _profile(parts: Parts, Shopper: Any) -> APIRouter:  # noqa: N803
+    """What is known of the shopper."""
+    api = APIRouter(prefix="/profile", tags=["profile"])
+
+    @api.get("")
+    def profile(request: Request, shopper: Shopper) -> dict[str, Any]:
+        """All that is known and used, by where it comes from."""
         language = page_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
-        known = parts.memory.known(known_shopper(request, shopper), language)
+        known = parts.memory.known(shopper, language)
         groups = [
             {"heading": phrase(f"known_heading_{source}", language), "known": list(own)}
             for source, own in groupby(known, key=lambda one: one.source)
         ]
-        labels = {name: phrase(f"known_{name}", language) for name in ("nothing", "forget", "forget_all", "correct")}
-        return {"groups": groups, "labels": labels}
+        names = ("nothing", "forget", "forget_all", "correct", "export", "erase", "erase_sure")
+        return {"groups": groups, "labels": {name: phrase(f"known_{name}", language) for name in names}}
 
-    @api.post("/profile/forget", status_code=204)
-    def forget(wish: Forget, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> None:
+    @api.post("/forget", status_code=204)
+    def forget(wish: Forget, shopper: Shopper) -> None:
+        """Make no more use of something."""
         try:
-            parts.memory.forget(known_shopper(request, shopper), wish.name)
+            parts.memory.forget(shopper, wish.name)
         except UserError as error:
             raise HTTPException(422, str(error)) from error
 
-    @api.post("/profile/correct", status_code=204)
-    def correct(
-        right: Correction, request: Request, shopper: Annotated[str | None, Cookie(alias=COOKIE)] = None
-    ) -> None:
+    @api.post("/correct", status_code=204)
+    def correct(right: Correction, shopper: Shopper) -> None:
+        """Put a fact right."""
         try:
-            parts.memory.correct(known_shopper(request, shopper), right.fact, right.value)
+            parts.memory.correct(shopper, right.fact, right.value)
         except UserError as error:
             raise HTTPException(422, str(error)) from error
 
-    @api.get("/health")
-    def health() -> dict[str, object]:
-        return {"status": "ok", "products": parts.products.count()}
+    @api.get("/export")
+    def out(shopper: Shopper) -> JSONResponse:
+        """Everything stored about the shopper."""
+        headers = {"Content-Disposition": 'attachment; filename="my-data.json"', "Cache-Control": "no-store"}
+        return JSONResponse(export(parts.products.engine, shopper), headers=headers)
+
+    @api.delete("", status_code=204)
+    def gone(shopper: Shopper) -> None:
+        """Delete everything stored about the shopper, orders included."""
+        erase(parts.products.engine, shopper)
 
     return api
+
+
+def _products(parts: Parts, Shopper: Any) -> APIRouter:  # noqa: N803
+    """What is for sale."""
+    api = APIRouter(prefix="/products", tags=["products"])
+
+    @api.get("")
+    def products(
+        shopper: Shopper,
+        q: Annotated[str, Field(max_length=300)] = "",
+        price_max: Annotated[Decimal | None, Field(ge=0, le=10**9)] = None,
+        k: Annotated[int, Field(ge=1, le=MOST_PRODUCTS)] = 10,
+        language: Language = "zh",
+    ) -> list[Card]:
+        """What suits the shopper, by history and a request, the best first."""
+        ranked = parts.answers.recommend(shopper, Query(q, Filters(price_max=price_max)))
+        return [card(r.product, language) for r in ranked[:k]]
+
+    def found(product: str) -> Any:
+        if (there := parts.products.get(product)) is None:
+            raise HTTPException(404, f"no product {product[:200]!r}")
+        return there
+
+    Found = Annotated[Any, Depends(found)]  # noqa: N806
+
+    @api.get("/{product}", responses=_problem(404, "No such product"))
+    def details(there: Found, _: Shopper, language: Language = "zh") -> Details:
+        """One product."""
+        attributes: dict[str, list[str]] = {}
+        for one in there.attributes:
+            if one.language in ("", language):
+                attributes.setdefault(one.name, []).append(one.value)
+        description = there.text(language).description
+        return Details(
+            **card(there, language).model_dump(), description=description, brand=there.brand, attributes=attributes
+        )
+
+    @api.get("/{product}/similar", responses=_problem(404, "No such product"))
+    def similar(there: Found, shopper: Shopper, language: Language = "zh") -> list[Card]:
+        """Products like one."""
+        return [card(r.product, language) for r in parts.answers.similar(shopper, there)[:10]]
+
+    return api
+
+
+def _said(parts: Parts, conversation: str, after: int) -> list[Said]:
+    events = parts.conversations.events(conversation)
+    products = parts.products.by_external_id(shown_products(events))
+    return [one for one in told(events, products) if one.seq > after]
+
+
+async def _stream(parts: Parts, live: Live, conversation: str, after: int, request: Request) -> AsyncIterator[str]:
+    while not await request.is_disconnected():
+        version = live.version(conversation)
+        for said in await asyncio.to_thread(_said, parts, conversation, after):
+            after = said.seq
+            yield f"event: message\nid: {said.seq}\ndata: {said.model_dump_json()}\n\n"
+        if reply := live.reply(conversation):
+            yield f"event: growing\ndata: {growing(reply).model_dump_json()}\n\n"
+        await asyncio.sleep(TICK)
+        if not await live.wait(conversation, version, HEARTBEAT):
+            yield ": still here\n\n"

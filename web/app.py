@@ -4,17 +4,20 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.resources import files
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, HTTPException
-from fastapi.responses import FileResponse
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import FileResponse, Response
 
 from assistant.build import Parts
 from web.api import router
 from web.desk import desk_router
+from web.frontier import FrontierMiddleware
 from web.identity import Identity, IdentityMiddleware, secret_key
 from web.limit import Limit
 from web.live import Live
@@ -27,7 +30,8 @@ PICTURE_TYPES = {".svg": "image/svg+xml", ".jpg": "image/jpeg", ".png": "image/p
 def create_app(parts: Parts) -> FastAPI:
     """The whole web application on the given parts."""
     settings = parts.settings
-    identity = Identity(secret_key(settings.secret_key, settings.data_dir))
+    key = secret_key(settings.secret_key, settings.data_dir)
+    identity = Identity(key, settings.token_key, embedded=bool(settings.origins))
     live = Live(parts.assistant, parts.conversations, parts.desk, timedelta(minutes=settings.staff_patience))
     limit = Limit(settings.messages_per_minute)
 
@@ -37,12 +41,17 @@ def create_app(parts: Parts) -> FastAPI:
         yield
         live.close()
 
-    app = FastAPI(title=settings.shop_name, lifespan=lifespan)
+    app = FastAPI(title=settings.shop_name, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(router(parts, live, identity, limit))
     app.include_router(desk_router(parts, live, Limit(SIGN_INS_PER_MINUTE)))
     pictures = (settings.data_dir / "images").resolve()
 
-    @app.get("/images/{name}")
+    @app.get("/embed.js", include_in_schema=False)
+    def loader() -> Response:
+        script = files("web").joinpath("embed.js").read_text("utf-8")
+        return Response(script, media_type="text/javascript", headers={"Cache-Control": "public, max-age=3600"})
+
+    @app.get("/images/{name}", include_in_schema=False)
     def picture(name: str) -> FileResponse:
         path = (pictures / name).resolve()
         if path.parent != pictures or path.suffix not in PICTURE_TYPES or not path.is_file():
@@ -59,6 +68,11 @@ def create_app(parts: Parts) -> FastAPI:
         app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
     )
     mounted.add_middleware(IdentityMiddleware, identity=identity)
+    mounted.add_middleware(
+        CORSMiddleware, allow_origins=settings.origins, allow_credentials=True, allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+    )  # fmt: skip
+    mounted.add_middleware(FrontierMiddleware, origins=settings.origins)
     return mounted
 
 

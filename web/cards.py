@@ -40,6 +40,11 @@ def known_panel(language: Language) -> str:
     )
 
 
+def person_button(language: Language) -> str:
+    """What calls a person, always in sight."""
+    return f'<button type="button" class="dg-person" data-dg-person="{language}">{escape(phrase("ask_person", language))}</button>'
+
+
 def closing(language: Language, rated: bool) -> str:
     """That a conversation is closed, and five stars to rate it by unless that is done."""
     stars = (

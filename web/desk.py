@@ -18,16 +18,17 @@ from pydantic import BaseModel, Field
 from assistant.build import Parts
 from assistant.custody import custody
 from assistant.desk import DeskError, UnknownConversation, Waiting
-from assistant.phrases import money
 from assistant.service import figures
 from assistant.staff import Session, StaffError
 from assistant.state import fold
 from assistant.store import Event
-from catalog.types import Language, Product, Query
+from catalog.types import Language, Query
 from web.limit import Limit
 from web.live import ANY, Live
+from web.messages import Card, card, shown_products
 
 COOKIE = "daogou_staff"
+MOST_ORDERS = 5  # the latest, beside a conversation
 LOOK = 0.2  # seconds between looks at the queue, however much is written
 HEARTBEAT = 5.0  # seconds after which a page that is gone is noticed
 ASSETS = {"desk.js": "text/javascript", "desk.css": "text/css"}
@@ -139,18 +140,24 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
             events = parts.desk.transcript(conversation)
         shopper = parts.conversations.shopper_of(conversation)
         held, state = custody(events), fold(events)
-        wanted = {p["product"] for e in events if e.kind in ("answer", "staff") for p in e.payload["picks"]}
         carted = [e.payload["product"] for e in events if e.kind == "cart"]
-        products = parts.products.by_external_id({*wanted, *carted})
+        bought = [i for i in parts.products.history(shopper) if i.kind == "purchase"][-MOST_ORDERS:]
+        products = parts.products.by_external_id({*shown_products(events), *carted, *(i.product for i in bought)})
         return {
             "conversation": conversation,
             "holder": held.holder,
+            "present": live.present(conversation),
             "staff": held.staff,
             "reason": held.reason,
             "mood": round(state.mood, 2),
             "limits": {**state.slots, **{f"not {k}": v for k, v in state.exclude.items()}},
             "known": [{"text": k.text, "because": k.because} for k in parts.memory.known(shopper, language)],
-            "cart": [_card(products[p], language) for p in carted if p in products],
+            "cart": [card(products[p], language) for p in carted if p in products],
+            "orders": [
+                card(products[i.product], language, f"{i.time:%Y-%m-%d}")
+                for i in reversed(bought)
+                if i.product in products
+            ],
             "tags": [e.payload["tag"] for e in events if e.kind == "tag"],
             "events": [_event(e, products, language) for e in events if e.kind not in ("parsed", "fact")],
         }
@@ -159,6 +166,13 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
     def reply(conversation: str, words: Words, found: Writer) -> None:
         with _told():
             parts.desk.reply(conversation, found.staff.name, words.text, words.picks, words.client_message_id)
+
+    @desk.post("/conversations/{conversation}/typing", status_code=204)
+    def typing(conversation: str, found: Writer) -> None:
+        with _told():
+            held = custody(parts.desk.transcript(conversation))
+        if held.staff == found.staff.name:
+            live.types(conversation, found.staff.name)
 
     @desk.post("/conversations/{conversation}/note", status_code=204)
     def note(conversation: str, words: Words, found: Writer) -> None:
@@ -191,7 +205,7 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
         with _told():
             parts.desk.transcript(conversation)
         draft = parts.assistant.draft(conversation)
-        return {"text": draft.text, "picks": [_card(p.product, draft.language) for p in draft.picks]}
+        return {"text": draft.text, "picks": [card(p.product, draft.language) for p in draft.picks]}
 
     @desk.get("/figures")
     def all_figures(found: Reader) -> dict[str, Any]:
@@ -200,8 +214,8 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
         return asdict(figures(parts.conversations))
 
     @desk.get("/products")
-    def products(_: Reader, text: str = "", language: Language = "en") -> list[dict[str, Any]]:
-        return [_card(c.product, language) for c in parts.search.search(Query(text[:200], k=8))]
+    def products(_: Reader, text: str = "", language: Language = "en") -> list[Card]:
+        return [card(c.product, language) for c in parts.search.search(Query(text[:200], k=8))]
 
     return desk
 
@@ -233,14 +247,6 @@ def _event(event: Event, products: Any, language: Language) -> dict[str, Any]:
         "seq": event.seq, "kind": event.kind, "time": event.time.isoformat(), "text": payload.get("text", ""),
         "who": payload.get("to") or payload.get("staff", ""), "reason": payload.get("reason", ""),
         "detail": payload.get("tag") or payload.get("score") or payload.get("product", ""),
-        "picks": [{**_card(products[p["product"]], language), "why": p["why"]}
+        "picks": [card(products[p["product"]], language, p["why"])
                   for p in payload.get("picks", ()) if p["product"] in products],
-    }  # fmt: skip
-
-
-def _card(product: Product, language: Language) -> dict[str, Any]:
-    return {
-        "id": product.external_id, "title": product.text(language).title, "stock": product.stock,
-        "price": money(product.price, product.currency),
-        "image": f"/{product.image}" if product.image and "://" not in product.image else "",
     }  # fmt: skip

@@ -64,10 +64,11 @@ class Live:
         """Stop following."""
         self._stop.set()
 
-    def say(self, conversation: str, text: str, client_message_id: str | None = None) -> None:
+    def say(self, conversation: str, text: str, client_message_id: str | None = None) -> Event:
         """Write a shopper's message down and begin to answer it."""
-        self._assistant.hear(conversation, text, client_message_id)
+        heard = self._assistant.hear(conversation, text, client_message_id)
         self.ensure_answer(conversation)
+        return heard
 
     def ensure_answer(self, conversation: str) -> None:
         """Answer what is unanswered unless that is under way (after a crash it is not)."""

@@ -10,12 +10,26 @@
     return made;
   };
 
+  // On a page of the shop: who is signed in there says the page, by a token that the server checks.
+  if (window.parent !== window) {
+    window.addEventListener("message", async (event) => {
+      if (event.source !== window.parent || event.data?.daogou !== "session") return;
+      const told = await (await post("/api/session", { token: event.data.token })).json();
+      if (!told.changed || location.hash) return; // a browser that keeps no cookies would reload for ever
+      location.hash = "seated";
+      location.reload();
+    });
+    window.parent.postMessage("daogou:ready", "*");
+  }
+
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-dg-kind], [data-dg-say], [data-dg-rate]");
+    const button = event.target.closest("[data-dg-kind], [data-dg-say], [data-dg-rate], [data-dg-person]");
     if (!button) return;
     button.disabled = true;
-    const { dgKind, dgProduct, dgSay, dgRate } = button.dataset;
-    const sent = dgRate
+    const { dgKind, dgProduct, dgSay, dgRate, dgPerson } = button.dataset;
+    const sent = dgPerson
+      ? post(`/api/handoff?language=${dgPerson}`, {})
+      : dgRate
       ? post("/api/rating", { score: Number(dgRate) })
       : dgSay
       ? post("/api/messages", { text: dgSay, client_message_id: crypto.randomUUID?.() })
@@ -71,6 +85,11 @@
     body.append(groups.length
       ? element("button", labels.forget_all, { type: "button", "data-dg-forget": "everything" })
       : element("p", labels.nothing));
+    const own = element("p", "");
+    own.append(
+      element("a", labels.export, { href: "/api/profile/export", download: "my-data.json" }),
+      element("button", labels.erase, { type: "button", "data-dg-erase": labels.erase_sure }));
+    body.append(own);
   };
   document.addEventListener("toggle", (event) => {
     if (event.target.matches?.(".dg-known") && event.target.open) fill(event.target);
@@ -78,7 +97,13 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest(".dg-known button");
     if (!button) return;
-    const { dgForget, dgCorrect, dgValue } = button.dataset;
+    const { dgForget, dgCorrect, dgValue, dgErase } = button.dataset;
+    if (dgErase) {
+      if (!confirm(dgErase)) return;
+      await fetch("/api/profile", { method: "DELETE" });
+      location.reload();
+      return;
+    }
     if (dgForget) await post("/api/profile/forget", { name: dgForget });
     else {
       const value = prompt(button.getAttribute("aria-label"), dgValue);

@@ -15,22 +15,15 @@ from assistant.store import Event
 from assistant.types import Pick, Reply
 from catalog.types import Language
 from web.api import MAX_MESSAGE
-from web.cards import cards, closing, known_panel, quick_replies
+from web.cards import cards, closing, known_panel, person_button, quick_replies
 from web.identity import COOKIE, Identity
 from web.language import LANGUAGE_COOKIE, page_language
 from web.limit import Limit
 from web.live import Live
+from web.messages import NOTICES, shown_products
 
 TICK = 0.2  # seconds between looks; streamed text is shown at most this often
 HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
-# Events that the shopper is told of -> the phrase for it.
-NOTICES: dict[str, str] = {
-    "claimed": "joined",
-    "transferred": "joined",
-    "released": "requeued",
-    "returned": "left",
-    "away": "away",
-}
 _TEXTS = {
     "en": {"placeholder": "What are you looking for?", "send": "Send", "chat": "Conversation", "message": "Message",
            "language": "Language"},
@@ -101,11 +94,13 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
             gr.update(value=words["send"]),
             gr.update(label=words["chat"]),
             known_panel(language),
+            person_button(language),
         ]
 
     with gr.Blocks(title=parts.settings.shop_name, analytics_enabled=False) as blocks:
         with gr.Row(elem_id="dg-head"):
             gr.Markdown(f"# {parts.settings.shop_name}")
+            person = gr.HTML(person_button("zh"), elem_id="dg-person")
             language = gr.Radio(
                 [("中文", "zh"), ("English", "en")],
                 value="zh",
@@ -129,7 +124,7 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         for trigger in (box.submit, button.click):
             trigger(send, box, box, queue=False, **private)
-        labels = [box, button, chat, known]
+        labels = [box, button, chat, known, person]
         remember = f"(language) => {{ document.cookie = `{LANGUAGE_COOKIE}=${{language}}; path=/; SameSite=Lax; max-age=31536000`; return language; }}"
         language.input(relabel, language, labels, js=remember, queue=False, **private)
         blocks.load(greet, None, [language, *labels], queue=False, **private)
@@ -142,12 +137,11 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
 
 def render(parts: Parts, events: list[Event], growing: Reply | None) -> list[dict[str, Any]]:
     """The event log, and the reply under way, as chat messages."""
-    wanted = {p["product"] for e in events if e.kind in ("answer", "staff") for p in e.payload["picks"]}
-    products = parts.products.by_external_id(wanted) if wanted else {}
+    products = parts.products.by_external_id(shown_products(events))
     done = {(e.payload["product"], e.payload["kind"]) for e in events if e.kind in ("feedback", "cart")}
     messages: list[dict[str, Any]] = []
     language: Language = "en"
-    last = max((e.seq for e in events if e.kind in ("message", "answer", "staff", "resolved", *NOTICES)), default=0)
+    last = max((e.seq for e in events if e.kind in ("message", "answer", "staff", *NOTICES)), default=0)
     for event in events:
         if event.kind == "message":
             messages.append(_text("user", event.payload["text"]))
@@ -157,11 +151,11 @@ def render(parts: Parts, events: list[Event], growing: Reply | None) -> list[dic
             messages += _reply(reply, done, latest=event.seq == last and growing is None)
         elif event.kind == "staff":
             messages += _staff(event, products, language, done)
-        elif event.kind in NOTICES:
-            messages.append(_notice(event, language))
         elif event.kind == "resolved":
             rated = any(e.kind == "rating" for e in events[event.seq :])
             messages.append(_html(closing(language, rated)))
+        elif event.kind in NOTICES:
+            messages.append(_notice(event, language))
     if growing is not None and not growing.done:
         messages += _reply(growing, done, latest=False)
     return messages

@@ -1,8 +1,13 @@
+import json
 import time
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
+import jwt
 import pytest
 
 from assistant.build import build
@@ -17,11 +22,15 @@ from web.live import Live
 SCARVES = frame("find", slots={"category": ["scarf"]})
 
 
-def own_events(shop: Shop, visitor: httpx.Client) -> list[Event]:
+def own(shop: Shop, visitor: httpx.Client) -> str:
     key = (shop.parts.settings.data_dir / "secret_key").read_text()
     shopper = Identity(key).shopper(visitor.cookies[COOKIE])
     assert shopper
-    return shop.parts.conversations.events(shop.parts.conversations.open(shopper))
+    return shop.parts.conversations.open(shopper)
+
+
+def own_events(shop: Shop, visitor: httpx.Client) -> list[Event]:
+    return shop.parts.conversations.events(own(shop, visitor))
 
 
 def wait_for_answer(shop: Shop, visitor: httpx.Client) -> Event:
@@ -98,7 +107,8 @@ def test_a_shopper_reads_corrects_and_deletes_what_is_known(shop: Shop, script: 
     [
         ("/api/interactions", {"product": "nothing", "kind": "cart"}, 404),
         ("/api/interactions", {"product": "scarf-01", "kind": "purchase"}, 422),
-        ("/api/interactions", {"product": "scarf-01", "kind": "like", "shopper": "x" * 10}, 204),
+        ("/api/interactions", {"product": "scarf-01", "kind": "like", "shopper": "x" * 10}, 422),
+        ("/api/messages", {"text": "x", "client_message_id": "answer:1"}, 422),
         ("/api/messages", {"text": ""}, 422),
         ("/api/messages", {"text": "x" * 2_001}, 422),
     ],
@@ -164,3 +174,121 @@ def test_who_waits_in_vain_is_told_once(shop: Shop) -> None:
     shop.parts.desk.claim(own, "lin")
     Live(shop.parts.assistant, conversations, shop.parts.desk, timedelta(0)).tell_who_waits_in_vain()
     assert conversations.events(own)[-1].kind == "claimed"
+
+
+def test_a_conversation_is_read_and_followed(shop: Shop, script: ScriptedLLM) -> None:
+    visitor = shop.visitor()
+    script.enqueue(SCARVES)
+    assert visitor.post("/api/messages", json={"text": "scarf"}).json() == {"seq": 1}
+    wait_for_answer(shop, visitor)
+    first, answer = visitor.get("/api/messages").json()
+    assert (first["role"], first["text"], answer["role"]) == ("shopper", "scarf", "bot")
+    assert len(answer["picks"]) == 3
+    assert answer["picks"][0]["why"]
+    assert visitor.get("/api/messages", params={"after": answer["seq"]}).json() == []
+    with visitor.stream("GET", "/api/messages/stream", headers={"Last-Event-ID": "1"}) as stream:
+        told = (line for line in stream.iter_lines() if line.startswith("data:"))
+        assert json.loads(next(told)[5:]) == answer
+        shop.parts.conversations.append(own(shop, visitor), "note", {"staff": "lin", "text": "a difficult one"})
+        shop.parts.desk.claim(own(shop, visitor), "lin")
+        shop.parts.desk.reply(own(shop, visitor), "lin", "Hello!")
+        joined, hello = (json.loads(next(told)[5:]) for _ in range(2))
+    assert (joined["role"], "lin" in joined["text"]) == ("notice", True)
+    assert (hello["role"], hello["who"], hello["text"]) == ("staff", "lin", "Hello!")
+
+
+def test_a_person_is_called_by_a_button(shop: Shop) -> None:
+    visitor = shop.visitor()
+    for _ in range(2):
+        assert visitor.post("/api/handoff", params={"language": "en"}).status_code == 202
+    assert [e.kind for e in own_events(shop, visitor)] == ["handoff", "answer"]
+    assert shop.parts.conversations.waiting() == [own(shop, visitor)]
+    assert "1" in visitor.get("/api/messages").json()[-1]["text"]
+
+
+def test_products_for_the_caller(shop: Shop) -> None:
+    visitor = shop.visitor()
+    found = visitor.get("/api/products", params={"q": "scarf", "price_max": 150, "k": 5, "language": "en"}).json()
+    assert 0 < len(found) <= 5
+    assert all(Decimal(one["amount"]) <= 150 for one in found)
+    details = visitor.get(f"/api/products/{found[0]['id']}", params={"language": "en"}).json()
+    assert details["title"] == found[0]["title"]
+    assert details["attributes"]
+    alike = visitor.get(f"/api/products/{found[0]['id']}/similar").json()
+    assert alike
+    assert found[0]["id"] not in [one["id"] for one in alike]
+    for path in ("/api/products/none", "/api/products/none/similar"):
+        assert visitor.get(path).status_code == 404
+
+
+def test_a_shopper_takes_the_data_out_and_erases_it(shop: Shop, script: ScriptedLLM) -> None:
+    visitor, canary = shop.visitor(), "canary-4711"
+    script.enqueue(frame("chitchat", profile={"size": canary}))
+    visitor.post("/api/messages", json={"text": f"I wear {canary}", "client_message_id": canary})
+    wait_for_answer(shop, visitor)
+    visitor.post("/api/interactions", json={"product": "scarf-01", "kind": "like"})
+    everything = visitor.get("/api/profile/export").json()
+    assert canary in str(everything["conversations"])
+    assert everything["interactions"][0]["product"] == "scarf-01"
+    assert visitor.delete("/api/profile").status_code == 204
+    assert visitor.get("/api/messages").json() == []
+    assert visitor.get("/api/profile/export").json()["interactions"] == []
+    for path in shop.parts.settings.data_dir.rglob("*"):
+        assert not path.is_file() or canary.encode() not in path.read_bytes(), path
+
+
+class TestTokens:
+    KEY = "a key of at least thirty-two bytes!"
+
+    @pytest.fixture
+    def known(self, tmp_path: Path, script: ScriptedLLM) -> Iterator[Shop]:
+        settings = Settings(data_dir=tmp_path / "data", explain=False, token_key=self.KEY)
+        running = Shop(build(settings, llm=script))
+        yield running
+        running.close()
+
+    def token(self, shopper: str = "shopper-007", key: str = KEY, seconds: int = 60) -> str:
+        return jwt.encode({"sub": shopper, "exp": datetime.now(UTC) + timedelta(seconds=seconds)}, key, "HS256")
+
+    def test_a_token_says_who_calls(self, known: Shop) -> None:
+        mine = {"Authorization": f"Bearer {self.token()}"}
+        assert httpx.get(f"{known.url}/api/profile", headers=mine).json()["groups"]
+        assert httpx.get(f"{known.url}/api/profile/export", headers=mine).json()["shopper"] == "shopper-007"
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            ({"key": "another key of thirty-two bytes!!"}, "Signature verification failed"),
+            ({"seconds": -10}, "expired"),
+            ({"shopper": "web-abc"}, "names nobody"),
+            ({"shopper": "x" * 101}, "names nobody"),
+        ],
+    )
+    def test_other_tokens_do_not(self, known: Shop, given: dict[str, Any], told: str) -> None:
+        bad = self.token(**given)
+        answer = httpx.get(f"{known.url}/api/profile", headers={"Authorization": f"Bearer {bad}"})
+        assert answer.status_code == 401
+        assert told in answer.json()["detail"]
+        assert known.visitor().post("/api/session", json={"token": bad}).status_code == 401
+
+    def test_an_unsigned_token_is_none(self, known: Shop, shop: Shop) -> None:
+        none = jwt.encode({"sub": "shopper-007", "exp": 2**33}, None, "none")
+        assert httpx.get(f"{known.url}/api/profile", headers={"Authorization": f"Bearer {none}"}).status_code == 401
+        assert shop.visitor().post("/api/session", json={"token": self.token()}).status_code == 401
+
+    def test_signing_in_takes_the_conversation_along(self, known: Shop, script: ScriptedLLM) -> None:
+        visitor = known.visitor()
+        script.enqueue(SCARVES)
+        visitor.post("/api/messages", json={"text": "scarf"})
+        wait_for_answer(known, visitor)
+        assert visitor.post("/api/session", json={"token": self.token()}).json() == {"changed": True}
+        assert visitor.post("/api/session", json={"token": self.token()}).json() == {"changed": False}
+        assert visitor.get("/api/messages").json()[0]["text"] == "scarf"
+        assert visitor.get("/api/profile/export").json()["shopper"] == "shopper-007"
+
+    def test_signing_out_leaves_nothing_in_the_browser(self, known: Shop) -> None:
+        visitor = known.visitor()
+        assert visitor.post("/api/session", json={"token": None}).json() == {"changed": False}
+        visitor.post("/api/session", json={"token": self.token()})
+        assert visitor.post("/api/session", json={"token": None}).json() == {"changed": True}
+        assert visitor.get("/api/profile").json()["groups"] == []

@@ -5,6 +5,7 @@ from typing import Literal
 
 from assistant.frame import readable
 from assistant.llm import LLM
+from assistant.masking import mask
 from assistant.prompts import render
 
 MAX_TOKENS = 120
@@ -21,5 +22,5 @@ def write_brief(llm: LLM, conversation: Sequence[tuple[Speaker, str]]) -> str:
 
 def brief_prompt(conversation: Sequence[tuple[Speaker, str]]) -> str:
     """The prompt that training and serving share."""
-    lines = [f"{'Shopper' if who == 'shopper' else 'Shop'}: {readable(text)}" for who, text in conversation]
+    lines = [f"{'Shopper' if who == 'shopper' else 'Shop'}: {readable(mask(text))}" for who, text in conversation]
     return render("brief", conversation="\n".join(lines[-LAST_MESSAGES:]))

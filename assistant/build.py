@@ -15,6 +15,7 @@ from assistant.explain import Explainer, Shop
 from assistant.handoff import Thresholds
 from assistant.llm import LLM
 from assistant.llm.adapters import SHIPPED, shipped_adapters
+from assistant.masking import mask
 from assistant.memory import Memory
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
@@ -145,6 +146,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
         load_sample(store, settings.data_dir)
     if embed_products(store, embedder, lambda done, total: progress(f"embedding products, {done} of {total}")):
         progress("products embedded")
+    mask("")  # its library takes seconds to import, which no shopper shall wait for
     progress("loading the language model")
     model = llm or open_llm(settings, progress)
     conversations = ConversationStore(store.engine)

@@ -134,6 +134,17 @@ def bench_crash(
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("masking")
+def evaluate_masking(as_json: Json = False) -> None:
+    """How much personal data is masked, and how much else, on 200 written sentences.
+
+    Example: daogou evaluate masking
+    """
+    from assistant.evaluation.masking import run
+
+    print_rows(run(), as_json)
+
+
 @evaluate_app.command("handoff")
 def evaluate_handoff(as_json: Json = False) -> None:
     """Missed and false handoffs over written conversations, beside the word "human" alone.

@@ -10,6 +10,7 @@ import numpy as np
 
 from assistant.frame import frame_schema, language_of, readable, to_turn, write_frame
 from assistant.llm import LLM, LLMError
+from assistant.masking import mask
 from assistant.prompts import load_data, render
 from assistant.state import DialogueState
 from assistant.types import ParsedTurn
@@ -47,7 +48,7 @@ class Parser:
 
     def parse(self, text: str, state: DialogueState) -> ParsedTurn:
         """The frame of `text`. A message the model gives no frame for is marked not understood."""
-        message = readable(text)
+        message = readable(mask(text))
         if not message:
             return ParsedTurn(language=state.language, intent="other", understood=False)
         active = active_line(state.slots, state.exclude, state.profile)

@@ -1,9 +1,9 @@
 """A shopper's data out, and gone: whoever asks gets all of it, and whoever wants it erased leaves nothing behind."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, insert, select, text, update
+from sqlalchemy import Engine, delete, func, insert, select, text, update
 
 from catalog.schema import ConversationRow, EventRow, ForgottenRow, InteractionRow, ProductRow, ShopperRow
 
@@ -62,6 +62,27 @@ def erase(engine: Engine, shopper: str) -> None:
         connection.execute(delete(InteractionRow).where(InteractionRow.shopper_id == shopper))
         connection.execute(delete(ForgottenRow).where(ForgottenRow.shopper_id == shopper))
         connection.execute(delete(ShopperRow).where(ShopperRow.id == shopper))
+    _vacuum(engine)
+
+
+def expire(engine: Engine, days: int) -> int:
+    """Delete the conversations in which nothing was said for `days` days; how many there were.
+
+    What was bought is the shop's and stays.
+    """
+    last = select(EventRow.conversation_id).group_by(EventRow.conversation_id)
+    old = last.having(func.max(EventRow.time) < datetime.now(UTC) - timedelta(days=days))
+    with engine.begin() as connection:
+        gone = list(connection.scalars(old))
+        connection.execute(delete(EventRow).where(EventRow.conversation_id.in_(gone)))
+        connection.execute(delete(ConversationRow).where(ConversationRow.id.in_(gone)))
+    if gone:
+        _vacuum(engine)
+    return len(gone)
+
+
+def _vacuum(engine: Engine) -> None:
+    """Overwrite what the database's files keep of deleted rows."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM"))
         if engine.dialect.name == "sqlite":

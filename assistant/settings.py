@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         default="", pattern=r"^(https?://[\w.:-]+( https?://[\w.:-]+)*)?$",
         description="Origins, such as https://shop.example, whose pages may show the widget; separated by spaces",
     )  # fmt: skip
+    webhook_url: str = Field(default="", description="Told of every handoff and every conversation that staff close")
+    webhook_secret: str = Field(default="", description="Signs what it is told (Standard Webhooks, HMAC-SHA256)")
+    retention_days: int = Field(
+        default=0, ge=0, description="Days after its last word that a conversation is deleted; 0 is never"
+    )
     token_key: str = Field(default="", description="Verifies the tokens by which the shop says who is signed in")
     secret_key: str = Field(default="", description="Signs shoppers' cookies; empty makes one in the data directory")
 

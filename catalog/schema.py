@@ -230,7 +230,17 @@ class EventRow(Base):
     client_message_id: Mapped[str | None] = mapped_column(String(64))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     time: Mapped[datetime] = mapped_column(Instant)
-    __table_args__ = (UniqueConstraint("conversation_id", "client_message_id"),)
+    __table_args__ = (UniqueConstraint("conversation_id", "client_message_id"), Index(None, "kind", "time"))
+
+
+class WebhookRow(Base):
+    """An event that another system is told of; `due` is when it is tried next, none when it never is again."""
+
+    __tablename__ = "webhooks"
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
+    due: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class StaffRow(Base):

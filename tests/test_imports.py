@@ -10,9 +10,9 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("catalog", "assistant", "web")
 ASSISTANT = (
     {"types"},
-    {"settings", "prompts", "phrases", "frame"},
+    {"settings", "prompts", "phrases", "frame", "masking"},
     {"state", "llm", "custody", "changes", "payload"},
-    {"parser", "reviews", "brief", "store", "profile", "handoff", "staff", "privacy"},
+    {"parser", "reviews", "brief", "store", "profile", "handoff", "staff", "privacy", "webhooks"},
     {"ranking", "memory", "service"},
     {"explain", "question"},
     {"answers", "desk"},

@@ -1,5 +1,6 @@
 """Puts the widget, the API and the pictures into one application."""
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,12 +16,14 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, Response
 
 from assistant.build import Parts
+from assistant.masking import MaskingFilter
 from web.api import router
 from web.desk import desk_router
 from web.frontier import FrontierMiddleware
 from web.identity import Identity, IdentityMiddleware, secret_key
 from web.limit import Limit
 from web.live import Live
+from web.upkeep import Upkeep
 from web.widget import build_widget, css, head
 
 SIGN_INS_PER_MINUTE = 6
@@ -33,13 +36,15 @@ def create_app(parts: Parts) -> FastAPI:
     key = secret_key(settings.secret_key, settings.data_dir)
     identity = Identity(key, settings.token_key, embedded=bool(settings.origins))
     live = Live(parts.assistant, parts.conversations, parts.desk, timedelta(minutes=settings.staff_patience))
-    limit = Limit(settings.messages_per_minute)
+    limit, upkeep = Limit(settings.messages_per_minute), Upkeep(parts)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        live.start()
+        for worker in (live, upkeep):
+            worker.start()
         yield
-        live.close()
+        for worker in (live, upkeep):
+            worker.close()
 
     app = FastAPI(title=settings.shop_name, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(router(parts, live, identity, limit))
@@ -77,5 +82,10 @@ def create_app(parts: Parts) -> FastAPI:
 
 
 def serve(parts: Parts) -> None:
-    """Listen until interrupted."""
-    uvicorn.run(create_app(parts), host=parts.settings.host, port=parts.settings.port, log_level="warning")
+    """Listen until interrupted. Logs hold no personal data."""
+    handler = logging.StreamHandler()
+    handler.addFilter(MaskingFilter())
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler]
+    )
+    uvicorn.run(create_app(parts), host=parts.settings.host, port=parts.settings.port, log_config=None)

@@ -1,14 +1,14 @@
 """What is stored of a shopper comes out whole, and goes without a trace."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 
-from assistant.privacy import erase, export
+from assistant.privacy import erase, expire, export
 from assistant.store import ConversationStore
-from catalog.schema import open_database
+from catalog.schema import ConversationRow, EventRow, open_database
 from catalog.store import ProductStore
 from catalog.types import Interaction
 from tests.toy_shop import PRODUCTS
@@ -53,3 +53,17 @@ def test_no_file_of_the_database_holds_a_trace(tmp_path: Path) -> None:
     erase(engine, CANARY)
     assert not [file.name for file in tmp_path.iterdir() if CANARY.encode() in file.read_bytes()]
     assert any(b"bob says" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_old_conversations_go_and_purchases_stay(engine: Engine) -> None:
+    plant(engine)
+    old = datetime.now(UTC) - timedelta(days=31)
+    with engine.begin() as connection:
+        mine = select(ConversationRow.id).where(ConversationRow.shopper_id == CANARY)
+        connection.execute(update(EventRow).where(EventRow.conversation_id.in_(mine)).values(time=old))
+    assert expire(engine, 30) == 1
+    assert expire(engine, 30) == 0
+    told = export(engine, CANARY)
+    assert told["conversations"] == []
+    assert len(told["interactions"]) == 1
+    assert len(export(engine, "bob")["conversations"][0]) == 32

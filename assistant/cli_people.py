@@ -127,10 +127,30 @@ def bench_crash(
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from web.bench import crash
+    from web.crash import crash
 
     with TemporaryDirectory() as folder:
         rows = crash(kills, clients, Path(folder), note)
+    print_rows(rows, as_json)
+
+
+@bench_app.command("chat")
+def bench_chat(
+    shoppers: Annotated[int, typer.Option(help="That ask at once.")] = 100,
+    idle: Annotated[int, typer.Option(help="Open pages on which nothing happens.")] = 500,
+    as_json: Json = False,
+) -> None:
+    """What one web process stands: claims, delivery to a browser, many shoppers, idle pages.
+
+    Example: daogou bench chat
+    """
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from web.load import chat
+
+    with TemporaryDirectory() as folder:
+        rows = chat(shoppers, idle, Path(folder), note)
     print_rows(rows, as_json)
 
 

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         default=0, ge=0, description="Days after its last word that a conversation is deleted; 0 is never"
     )
+    metrics_token: str = Field(
+        default="", description="Bearer token with which Prometheus reads /metrics; empty: there is none"
+    )
     token_key: str = Field(default="", description="Verifies the tokens by which the shop says who is signed in")
     secret_key: str = Field(default="", description="Signs shoppers' cookies; empty makes one in the data directory")
 

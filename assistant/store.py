@@ -78,6 +78,12 @@ class ConversationStore:
         with self.engine.connect() as connection:
             return [conversation for conversation in connection.scalars(behind) if conversation not in held]
 
+    def counts(self) -> dict[str, int]:
+        """How many events of each kind there are."""
+        statement = select(EventRow.kind, func.count()).group_by(EventRow.kind)
+        with self.engine.connect() as connection:
+            return dict(connection.execute(statement).tuples().all())
+
     def held_cursor(self) -> tuple[tuple[str, int], ...]:
         """(conversation, number of its latest event) of those held: changes with everything a desk shows."""
         latest = select(EventRow.conversation_id, func.max(EventRow.seq)).where(

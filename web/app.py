@@ -2,16 +2,19 @@
 
 import logging
 import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, HTTPException
+from fastapi import APIRouter, FastAPI, Header, HTTPException
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, Response
 
@@ -20,9 +23,11 @@ from assistant.masking import MaskingFilter
 from web.api import router
 from web.desk import desk_router
 from web.frontier import FrontierMiddleware
+from web.gradio_guard import GradioGuard
 from web.identity import Identity, IdentityMiddleware, secret_key
 from web.limit import Limit
 from web.live import Live
+from web.metrics import Metrics
 from web.upkeep import Upkeep
 from web.widget import build_widget, css, head
 
@@ -35,8 +40,9 @@ def create_app(parts: Parts) -> FastAPI:
     settings = parts.settings
     key = secret_key(settings.secret_key, settings.data_dir)
     identity = Identity(key, settings.token_key, embedded=bool(settings.origins))
-    live = Live(parts.assistant, parts.conversations, parts.desk, timedelta(minutes=settings.staff_patience))
-    limit, upkeep = Limit(settings.messages_per_minute), Upkeep(parts)
+    limit, upkeep, metrics = Limit(settings.messages_per_minute), Upkeep(parts), Metrics(parts)
+    patience = timedelta(minutes=settings.staff_patience)
+    live = Live(parts.assistant, parts.conversations, parts.desk, patience, metrics.observe)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -49,14 +55,33 @@ def create_app(parts: Parts) -> FastAPI:
     app = FastAPI(title=settings.shop_name, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(router(parts, live, identity, limit))
     app.include_router(desk_router(parts, live, Limit(SIGN_INS_PER_MINUTE)))
-    pictures = (settings.data_dir / "images").resolve()
+    app.include_router(_files(settings.data_dir / "images"))
+    app.include_router(_measured(metrics, settings.metrics_token))
+    blocks = build_widget(parts, live, identity, limit)
+    mounted: FastAPI = gr.mount_gradio_app(
+        app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
+    )
+    mounted.add_middleware(GradioGuard, identity=identity)
+    mounted.add_middleware(IdentityMiddleware, identity=identity)
+    mounted.add_middleware(
+        CORSMiddleware, allow_origins=settings.origins, allow_credentials=True, allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+    )  # fmt: skip
+    mounted.add_middleware(FrontierMiddleware, origins=settings.origins)
+    return mounted
 
-    @app.get("/embed.js", include_in_schema=False)
+
+def _files(folder: Path) -> APIRouter:
+    """The loader for shops' pages, and products' pictures."""
+    routes = APIRouter(include_in_schema=False)
+    pictures = folder.resolve()
+
+    @routes.get("/embed.js")
     def loader() -> Response:
         script = files("web").joinpath("embed.js").read_text("utf-8")
         return Response(script, media_type="text/javascript", headers={"Cache-Control": "public, max-age=3600"})
 
-    @app.get("/images/{name}", include_in_schema=False)
+    @routes.get("/images/{name}")
     def picture(name: str) -> FileResponse:
         path = (pictures / name).resolve()
         if path.parent != pictures or path.suffix not in PICTURE_TYPES or not path.is_file():
@@ -68,17 +93,22 @@ def create_app(parts: Parts) -> FastAPI:
         }
         return FileResponse(path, media_type=PICTURE_TYPES[path.suffix], headers=headers)
 
-    blocks = build_widget(parts, live, identity, limit)
-    mounted: FastAPI = gr.mount_gradio_app(
-        app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
-    )
-    mounted.add_middleware(IdentityMiddleware, identity=identity)
-    mounted.add_middleware(
-        CORSMiddleware, allow_origins=settings.origins, allow_credentials=True, allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
-    )  # fmt: skip
-    mounted.add_middleware(FrontierMiddleware, origins=settings.origins)
-    return mounted
+    return routes
+
+
+def _measured(metrics: Metrics, token: str) -> APIRouter:
+    """What Prometheus reads, if it has a token."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/metrics")
+    def measured(authorization: Annotated[str, Header()] = "") -> Response:
+        if not token:
+            raise HTTPException(404, "there are no metrics: the setting metrics_token is empty")
+        if not secrets.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "not the token of the metrics", {"WWW-Authenticate": "Bearer"})
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return routes
 
 
 def serve(parts: Parts) -> None:

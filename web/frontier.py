@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from web.identity import App, Scope
+from web.identity import App, Scope, refuse
 
 _READING = ("GET", "HEAD", "OPTIONS")
 # Gradio's pages run inline scripts and compile some; nothing comes from other hosts.
@@ -35,7 +35,7 @@ class FrontierMiddleware:
             await self._app(scope, receive, send)
             return
         if scope["method"] not in _READING and not self._known(scope):
-            await _refuse(send)
+            await refuse(send, 403, "requests from other origins are not accepted")
             return
 
         async def send_with_rules(message: dict[str, Any]) -> None:
@@ -58,10 +58,3 @@ class FrontierMiddleware:
         kept = [(n, v) for n, v in headers if origin in self._origins or not n.lower().startswith(b"access-control-")]
         there = {name.lower() for name, _ in kept}
         return [*kept, *((name, value) for name, value in self._headers.items() if name not in there)]
-
-
-async def _refuse(send: Any) -> None:
-    body = b'{"detail":"requests from other origins are not accepted"}'
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -1,5 +1,6 @@
 """Who the shopper is: an unguessable id in a signed cookie, or what a token signed by the shop says. Nothing else."""
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import SimpleCookie
@@ -92,7 +93,7 @@ class IdentityMiddleware:
         self._identity = identity
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or self._identity.shopper(_cookie(scope)):
+        if scope["type"] != "http" or self._identity.shopper(cookie_of(scope)):
             await self._app(scope, receive, send)
             return
         header = self._identity.header(self._identity.new_cookie(), scope)
@@ -119,9 +120,18 @@ def secret_key(setting: str, data_dir: Path) -> str:
     return path.read_text("utf-8")
 
 
-def _cookie(scope: Scope) -> str | None:
+def cookie_of(scope: Scope) -> str | None:
+    """The shopper's cookie of a request."""
     for name, value in scope["headers"]:
         if name == b"cookie":
             morsel = SimpleCookie(value.decode("latin-1")).get(COOKIE)
             return morsel.value if morsel else None
     return None
+
+
+async def refuse(send: Any, status: int, why: str) -> None:
+    """Answer a request before the application sees it."""
+    body = json.dumps({"detail": why}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from assistant.types import Reply
 from catalog.types import Language
 
 log = logging.getLogger(__name__)
-WORKERS = 8
+WORKERS = 128  # answers at once; with a local model they wait for it in turn
 ANY = ""  # in the place of a conversation: all of them
 LOOK = 1.0  # seconds between looks at who waits for a person
 TYPING = timedelta(seconds=4)  # how long one keystroke counts as typing
@@ -38,10 +38,18 @@ _Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 class Live:
     """Runs answers, holds the growing reply of each conversation that has one, and wakes the pages."""
 
-    def __init__(self, assistant: Assistant, conversations: ConversationStore, desk: Desk, patience: timedelta) -> None:
+    def __init__(
+        self,
+        assistant: Assistant,
+        conversations: ConversationStore,
+        desk: Desk,
+        patience: timedelta,
+        observe: Callable[[Reply], None] = lambda reply: None,
+    ) -> None:
         self._assistant = assistant
         self._desk = desk
         self._patience = patience
+        self._observe = observe
         self._conversations = conversations
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="answer")
         self._lock = threading.Lock()
@@ -91,6 +99,8 @@ class Live:
             for reply in self._assistant.answer(conversation):
                 self._replies[conversation] = reply
                 self.changed(conversation)
+                if reply.done:
+                    self._observe(reply)
         except Exception:
             # Whatever broke, the shopper is told and can go on.
             log.exception("no answer in conversation %s", conversation)

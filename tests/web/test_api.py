@@ -15,7 +15,7 @@ from assistant.settings import Settings
 from assistant.store import Event
 from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop
-from web.bench import crash
+from web.crash import crash
 from web.identity import COOKIE, Identity
 from web.live import Live
 

@@ -1,0 +1,241 @@
+"""How many shoppers one process stands, and how fast a person's word reaches a shopper's browser.
+
+The server runs in a process of its own with a stand-in for the language model that takes its time; shoppers are
+pages that speak Gradio's protocol as a browser does, and one is a real browser.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import httpx
+
+from assistant.build import build, open_store
+from assistant.desk import Desk, DeskError
+from assistant.phrases import phrase
+from assistant.staff import StaffStore
+from assistant.store import ConversationStore
+from catalog.errors import UserError
+from web.paced import PacedLLM, free_port, paced_settings, server
+
+Progress = Callable[[str], Any]
+PASSWORD = secrets.token_urlsafe(12)
+DONE = phrase("quick_rated", "en")  # on the page only below an answer that is finished
+HISTORY = 20  # messages of a shopper who has been here for a while
+IDLE_SECONDS = 30.0
+REPLIES = 40  # of staff, timed
+CHROMIUM = "/usr/bin/chromium"
+
+
+def chat(shoppers: int, idle: int, data_dir: Path, progress: Progress) -> list[dict[str, Any]]:
+    """One row for each question, with what must be reached."""
+    settings = paced_settings(data_dir)
+    build(settings, llm=PacedLLM())
+    store = open_store(settings)
+    staff, conversations = StaffStore(store.engine), ConversationStore(store.engine)
+    staff.add("lin", PASSWORD, "agent")
+    progress("claims")
+    rows = [claims(Desk(conversations, store), conversations, 20, 200)]
+    port = free_port()
+    with server(data_dir, port, explain=True) as process:
+        url = f"http://127.0.0.1:{port}"
+        progress("a word of staff to a browser")
+        rows.append(_delivery(url, conversations))
+        progress(f"{shoppers} shoppers at once")
+        rows.append(asyncio.run(_streams(url, shoppers, conversations)))
+    with server(data_dir, port) as process:
+        progress(f"{idle} idle pages")
+        rows.append(asyncio.run(_idle(url, idle, process.pid)))
+    return rows
+
+
+def claims(desk: Desk, conversations: ConversationStore, people: int, times: int) -> dict[str, Any]:
+    """How many win when `people` claim one conversation at once."""
+
+    def claim(conversation: str, name: str) -> bool:
+        try:
+            desk.claim(conversation, name)
+        except DeskError:
+            return False
+        return True
+
+    winners = []
+    with ThreadPoolExecutor(people) as pool:
+        for number in range(times):
+            own = conversations.begin(f"claimed-{number}")
+            conversations.append(own, "handoff", {"reason": "asked"})
+            winners.append(sum(pool.map(lambda name, own=own: claim(own, name), map(str, range(people)))))
+    return {
+        "what": f"claim by {people} at once, {times} times", "must": "1 winner each",
+        "measured": f"{min(winners)} to {max(winners)} winners",
+    }  # fmt: skip
+
+
+# -- a word of staff to a shopper's browser -------------------------------------------------
+
+
+def _delivery(url: str, conversations: ConversationStore) -> dict[str, Any]:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise UserError("a browser is needed to measure: pip install 'daogou[test]', and Chromium") from error
+    agent = httpx.Client(base_url=url)
+    signed = agent.post("/desk/sign-in", json={"name": "lin", "password": PASSWORD}).raise_for_status().json()
+    agent.headers["x-csrf-token"] = signed["csrf"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(url)
+        page.locator("#dg-message textarea").wait_for()
+        page.wait_for_timeout(1_000)
+        cookies = {c["name"]: c["value"] for c in page.context.cookies()}
+        httpx.post(f"{url}/api/handoff", cookies=cookies).raise_for_status()
+        (own,) = conversations.waiting()
+        agent.post(f"/desk/conversations/{own}/claim").raise_for_status()
+        times = [_delivered(page, agent, own, f"word {number} of many") for number in range(REPLIES)]
+        browser.close()
+    return {
+        "what": "word of staff to shopper's browser", "must": "p50 <= 150 ms",
+        "measured": f"p50 {1000 * median(times):.0f} ms, p95 {1000 * quantiles(times, n=20)[-1]:.0f} ms",
+    }  # fmt: skip
+
+
+def _delivered(page: Any, agent: httpx.Client, conversation: str, word: str) -> float:
+    """Seconds from the moment that a reply is sent until it stands on the page, by one clock."""
+    page.evaluate(
+        """word => { window.shown = null; const look = () => {
+            if (document.querySelector('#dg-chat').innerText.includes(word)) window.shown = Date.now();
+            else requestAnimationFrame(look); }; look(); }""",
+        word,
+    )
+    sent = time.time()
+    agent.post(f"/desk/conversations/{conversation}/reply", json={"text": word}).raise_for_status()
+    page.wait_for_function("window.shown !== null", timeout=10_000)
+    seconds: float = page.evaluate("window.shown") / 1000 - sent
+    time.sleep(0.3)
+    return seconds
+
+
+# -- many pages ---------------------------------------------------------------------------
+
+
+class Page:
+    """A page that follows its conversation by Gradio's queue, as the browser's does."""
+
+    def __init__(self, url: str) -> None:
+        self.client = httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits(max_connections=4))
+        self._session = secrets.token_hex(8)
+
+    async def open(self) -> None:
+        """Load the page and join the queue."""
+        await self.client.get("/")
+        config = (await self.client.get("/config")).json()
+        follow = next(one["id"] for one in config["dependencies"] if one["api_name"] == "follow")
+        body = {"fn_index": follow, "data": [], "session_hash": self._session, "trigger_id": None, "event_data": None}
+        (await self.client.post("/gradio_api/queue/join", json=body)).raise_for_status()
+
+    async def updates(self) -> AsyncIterator[str]:
+        """What the page is told, as JSON text."""
+        async with self.client.stream(
+            "GET", "/gradio_api/queue/data", params={"session_hash": self._session}
+        ) as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("data:"):
+                    yield line
+
+    async def ask(self) -> float:
+        """Say something; seconds until the answer is on the page, whole."""
+        updates = self.updates()
+        await anext(updates)
+        began = time.perf_counter()
+        await self.client.post("/api/messages", json={"text": "scarf"})
+        async for update in updates:
+            if DONE in update:
+                return time.perf_counter() - began
+        raise RuntimeError("the page was closed before the answer was done")
+
+
+async def _streams(url: str, shoppers: int, conversations: ConversationStore) -> dict[str, Any]:
+    alone = []
+    for number in range(3):
+        (page,) = await _pages(url, 1, conversations, number)
+        alone.append(await page.ask())
+    pages = await _pages(url, shoppers, conversations, 3)
+    together = await asyncio.gather(*(page.ask() for page in pages))
+    ratio = max(together) / median(alone)
+    return {
+        "what": f"{shoppers} shoppers at once, {HISTORY}-message histories", "must": "each <= 1.25 x one alone",
+        "measured": f"slowest {ratio:.2f} x, median {median(together) / median(alone):.2f} x of {median(alone):.1f} s",
+    }  # fmt: skip
+
+
+async def _pages(url: str, count: int, conversations: ConversationStore, number: int) -> list[Page]:
+    """Open pages of shoppers who have talked before."""
+    pages = [Page(url) for _ in range(count)]
+    known = {conversation for conversation, _ in conversations.all()}
+    for page in pages:
+        await page.client.get("/")
+        await page.client.get("/api/messages")  # begins the conversation
+    new = [conversation for conversation, _ in conversations.all() if conversation not in known]
+    for conversation in new:
+        _talked(conversations, conversation)
+    for page in pages:
+        await page.open()
+    await asyncio.sleep(2)
+    return pages
+
+
+def _talked(conversations: ConversationStore, conversation: str) -> None:
+    for number in range(HISTORY // 2):
+        asked = conversations.append(conversation, "message", {"role": "shopper", "text": f"question {number}"})
+        answer = {"role": "bot", "language": "en", "text": "An answer of some length, as they are.", "picks": [],
+                  "quick_replies": [], "asks": "", "timings": {}, "to": asked.seq}  # fmt: skip
+        conversations.append(conversation, "answer", answer)
+
+
+async def _idle(url: str, count: int, pid: int) -> dict[str, Any]:
+    await asyncio.sleep(5)
+    empty = _memory(pid)
+    pages = [Page(url) for _ in range(count)]
+    readers = []
+    for page in pages:
+        await page.open()
+        readers.append(asyncio.create_task(_read(page.updates())))
+    await asyncio.sleep(10)
+    began, used = datetime.now(UTC), _processor(pid)
+    await asyncio.sleep(IDLE_SECONDS)
+    share = (_processor(pid) - used) / (datetime.now(UTC) - began).total_seconds()
+    full = _memory(pid)
+    for reader in readers:
+        reader.cancel()
+    return {
+        "what": f"{count} idle open chats", "must": "<= 10 % of one core, <= 400 MB",
+        "measured": f"{100 * share:.1f} % of one core, {full:.0f} MB ({full - empty:.0f} MB more than with none)",
+    }  # fmt: skip
+
+
+async def _read(updates: AsyncIterator[str]) -> None:
+    with contextlib.suppress(httpx.HTTPError):
+        async for update in updates:
+            json.loads(update[5:])
+
+
+def _processor(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory(pid: int) -> float:
+    """Resident megabytes of a process."""
+    lines: Sequence[str] = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))

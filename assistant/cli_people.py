@@ -62,6 +62,17 @@ def staff_passwd(name: Name) -> None:
     note(f"the password of {name} is changed")
 
 
+@staff_app.command("log")
+def staff_log(as_json: Json = False) -> None:
+    """What staff did: sign-ins, claims, transfers; the latest first.
+
+    Example: daogou staff log
+    """
+    rows = [{"time": f"{time:%Y-%m-%d %H:%M:%S}", "who": who, "what": what, "detail": detail}
+            for who, what, detail, time in _staff().audited()]  # fmt: skip
+    print_rows(rows, as_json)
+
+
 def desk(name: Annotated[str, typer.Option("--as", help="Your account's name.")]) -> None:
     """The desk in the terminal: who waits, what was said, and answering.
 

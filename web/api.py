@@ -4,6 +4,7 @@ The shopper is whoever the token or the cookie names; nothing in a body or a pat
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from itertools import groupby
@@ -172,7 +173,8 @@ def _conversation(parts: Parts, live: Live, limit: Limit, Shopper: Any) -> APIRo
     async def stream(
         conversation: Own, request: Request, last_event_id: Annotated[str, Header()] = "0"
     ) -> StreamingResponse:
-        """Server-sent events: `message` with each message from `Last-Event-ID` on, `growing` with a reply under way."""
+        """Server-sent events: `message` with each message from `Last-Event-ID` on, `growing` with a reply under
+        way, `typing` when staff write."""
         after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 10 else 0
         lines = _stream(parts, live, conversation, after, request)
         return StreamingResponse(lines, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
@@ -213,21 +215,21 @@ def _profile(parts: Parts, Shopper: Any) -> APIRouter:  # noqa: N803
         names = ("nothing", "forget", "forget_all", "correct", "export", "erase", "erase_sure")
         return {"groups": groups, "labels": {name: phrase(f"known_{name}", language) for name in names}}
 
-    @api.post("/forget", status_code=204)
+    @api.post("/forget", status_code=204, responses=_problem(404, "Nothing of that name is known"))
     def forget(wish: Forget, shopper: Shopper) -> None:
         """Make no more use of something."""
         try:
             parts.memory.forget(shopper, wish.name)
         except UserError as error:
-            raise HTTPException(422, str(error)) from error
+            raise HTTPException(404, str(error)) from error
 
-    @api.post("/correct", status_code=204)
+    @api.post("/correct", status_code=204, responses=_problem(400, "No such fact, or no value for it"))
     def correct(right: Correction, shopper: Shopper) -> None:
         """Put a fact right."""
         try:
             parts.memory.correct(shopper, right.fact, right.value)
         except UserError as error:
-            raise HTTPException(422, str(error)) from error
+            raise HTTPException(400, str(error)) from error
 
     @api.get("/export")
     def out(shopper: Shopper) -> JSONResponse:
@@ -300,6 +302,8 @@ async def _stream(parts: Parts, live: Live, conversation: str, after: int, reque
             yield f"event: message\nid: {said.seq}\ndata: {said.model_dump_json()}\n\n"
         if reply := live.reply(conversation):
             yield f"event: growing\ndata: {growing(reply).model_dump_json()}\n\n"
+        if name := live.typing(conversation):
+            yield f"event: typing\ndata: {json.dumps({'typing': name}, separators=(',', ':'))}\n\n"
         await asyncio.sleep(TICK)
         if not await live.wait(conversation, version, HEARTBEAT):
             yield ": still here\n\n"

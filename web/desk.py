@@ -5,6 +5,7 @@ Every request needs a staff session out of a strict cookie, and every change its
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -64,7 +65,7 @@ class To(BaseModel):
 
 def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
     """The routes below `/desk`."""
-    desk = APIRouter(prefix="/desk")
+    desk = APIRouter(prefix="/desk", tags=["desk"])
 
     def session(token: Annotated[str | None, Cookie(alias=COOKIE)] = None) -> Session:
         found = parts.staff.session(token)
@@ -72,15 +73,22 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
             raise HTTPException(401, "sign in first")
         return found
 
-    def change(
-        found: Annotated[Session, Depends(session)], x_csrf_token: Annotated[str | None, Header()] = None
-    ) -> Session:
-        if x_csrf_token != found.csrf:
+    def change(found: Annotated[Session, Depends(session)], x_csrf_token: Annotated[str, Header()] = "") -> Session:
+        if not secrets.compare_digest(x_csrf_token.encode(), found.csrf.encode()):
             raise HTTPException(403, "the CSRF token is missing or not that of this session")
         return found
 
-    Reader = Annotated[Session, Depends(session)]  # noqa: N806
-    Writer = Annotated[Session, Depends(change)]  # noqa: N806
+    reader, writer = Annotated[Session, Depends(session)], Annotated[Session, Depends(change)]
+    _pages(desk)
+    _account(desk, parts, limit, reader, writer)
+    _overview(desk, parts, live, reader)
+    _reading(desk, parts, live, reader)
+    _writing(desk, parts, live, writer)
+    return desk
+
+
+def _pages(desk: APIRouter) -> None:
+    """The page and what it loads."""
 
     @desk.get("")
     def page() -> Response:
@@ -91,6 +99,10 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
         if name not in ASSETS:
             raise HTTPException(404, "no such file")
         return Response(files("web").joinpath(name).read_text("utf-8"), media_type=ASSETS[name], headers=HEADERS)
+
+
+def _account(desk: APIRouter, parts: Parts, limit: Limit, Reader: Any, Writer: Any) -> None:  # noqa: N803
+    """Who is signed in."""
 
     @desk.post("/sign-in")
     def sign_in(given: SignIn, request: Request, response: Response) -> dict[str, str]:
@@ -113,7 +125,11 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
 
     @desk.get("/colleagues")
     def colleagues(found: Reader) -> list[str]:
-        return [one.name for one in parts.staff.all() if not one.disabled and one.name != found.staff.name]
+        return _colleagues(parts, found)
+
+
+def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  # noqa: N803
+    """Who waits, and how all are served."""
 
     @desk.get("/queue")
     def queue(_: Reader) -> list[dict[str, Any]]:
@@ -133,6 +149,20 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
                 await live.wait(ANY, version, HEARTBEAT)
 
         return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    @desk.get("/figures")
+    def all_figures(found: Reader) -> dict[str, Any]:
+        if found.staff.role == "agent":
+            raise HTTPException(403, "figures are for leads and admins")
+        return asdict(figures(parts.conversations))
+
+    @desk.get("/products")
+    def products(_: Reader, text: str = "", language: Language = "en") -> list[Card]:
+        return [card(c.product, language) for c in parts.search.search(Query(text[:200], k=8))]
+
+
+def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  # noqa: N803
+    """One conversation."""
 
     @desk.get("/conversations/{conversation}")
     def show(conversation: str, _: Reader, language: Language = "en") -> dict[str, Any]:
@@ -162,6 +192,17 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
             "events": [_event(e, products, language) for e in events if e.kind not in ("parsed", "fact")],
         }
 
+    @desk.get("/conversations/{conversation}/suggestion")
+    def suggestion(conversation: str, _: Reader) -> dict[str, Any]:
+        with _told():
+            parts.desk.transcript(conversation)
+        draft = parts.assistant.draft(conversation)
+        return {"text": draft.text, "picks": [card(p.product, draft.language) for p in draft.picks]}
+
+
+def _writing(desk: APIRouter, parts: Parts, live: Live, Writer: Any) -> None:  # noqa: N803
+    """What is done with a conversation."""
+
     @desk.post("/conversations/{conversation}/reply", status_code=204)
     def reply(conversation: str, words: Words, found: Writer) -> None:
         with _told():
@@ -186,7 +227,7 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
 
     @desk.post("/conversations/{conversation}/transfer", status_code=204)
     def transfer(conversation: str, to: To, found: Writer) -> None:
-        if to.to not in colleagues(found):
+        if to.to not in _colleagues(parts, found):
             raise HTTPException(422, f"there is no colleague {to.to!r}")
         with _told():
             parts.desk.transfer(conversation, found.staff.name, to.to)
@@ -200,25 +241,6 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
             do(conversation, found.staff.name)
         parts.staff.audit(found.staff.name, action, conversation)
 
-    @desk.get("/conversations/{conversation}/suggestion")
-    def suggestion(conversation: str, _: Reader) -> dict[str, Any]:
-        with _told():
-            parts.desk.transcript(conversation)
-        draft = parts.assistant.draft(conversation)
-        return {"text": draft.text, "picks": [card(p.product, draft.language) for p in draft.picks]}
-
-    @desk.get("/figures")
-    def all_figures(found: Reader) -> dict[str, Any]:
-        if found.staff.role == "agent":
-            raise HTTPException(403, "figures are for leads and admins")
-        return asdict(figures(parts.conversations))
-
-    @desk.get("/products")
-    def products(_: Reader, text: str = "", language: Language = "en") -> list[Card]:
-        return [card(c.product, language) for c in parts.search.search(Query(text[:200], k=8))]
-
-    return desk
-
 
 @contextmanager
 def _told() -> Iterator[None]:
@@ -227,6 +249,10 @@ def _told() -> Iterator[None]:
         yield
     except DeskError as error:
         raise HTTPException(404 if isinstance(error, UnknownConversation) else 409, str(error)) from error
+
+
+def _colleagues(parts: Parts, found: Session) -> list[str]:
+    return [one.name for one in parts.staff.all() if not one.disabled and one.name != found.staff.name]
 
 
 def _me(found: Session) -> dict[str, str]:

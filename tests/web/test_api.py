@@ -98,8 +98,8 @@ def test_a_shopper_reads_corrects_and_deletes_what_is_known(shop: Shop, script: 
     assert shop.visitor().get("/api/profile").json()["groups"] == []
     assert visitor.post("/api/profile/forget", json={"name": "fact:height_cm"}).status_code == 204
     assert known() == []
-    assert visitor.post("/api/profile/forget", json={"name": "nonsense"}).status_code == 422
-    assert visitor.post("/api/profile/correct", json={"fact": "height_cm", "value": "tall"}).status_code == 422
+    assert visitor.post("/api/profile/forget", json={"name": "nonsense"}).status_code == 404
+    assert visitor.post("/api/profile/correct", json={"fact": "height_cm", "value": "tall"}).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -195,6 +195,36 @@ def test_a_conversation_is_read_and_followed(shop: Shop, script: ScriptedLLM) ->
         joined, hello = (json.loads(next(told)[5:]) for _ in range(2))
     assert (joined["role"], "lin" in joined["text"]) == ("notice", True)
     assert (hello["role"], hello["who"], hello["text"]) == ("staff", "lin", "Hello!")
+
+
+def test_what_one_process_writes_the_pages_of_another_show(shop: Shop, script: ScriptedLLM) -> None:
+    other = Shop(build(shop.parts.settings, llm=script))
+    visitor = shop.visitor()
+    conversation = own(shop, visitor)
+    shop.parts.conversations.append(conversation, "handoff", {"reason": "asked"})
+    with httpx.stream("GET", f"{other.url}/api/messages/stream", cookies=dict(visitor.cookies)) as stream:
+        told = (line for line in stream.iter_lines() if line.startswith("data:"))
+        shop.parts.desk.claim(conversation, "lin")
+        assert "lin" in next(told)
+        shop.parts.desk.reply(conversation, "lin", "Hello!")
+        assert "Hello!" in next(told)
+    other.close()
+
+
+def test_metrics_are_for_who_has_the_token(shop: Shop, script: ScriptedLLM, tmp_path: Path) -> None:
+    assert httpx.get(f"{shop.url}/metrics").status_code == 404
+    measured = Shop(build(Settings(data_dir=tmp_path / "data", explain=False, metrics_token="m" * 20), llm=script))
+    visitor = measured.visitor()
+    script.enqueue(SCARVES)
+    visitor.post("/api/messages", json={"text": "canary"})
+    wait_for_answer(measured, visitor)
+    assert visitor.get("/metrics").status_code == 401
+    text = visitor.get("/metrics", headers={"Authorization": f"Bearer {'m' * 20}"}).text
+    assert 'daogou_events_total{kind="message"} 1.0' in text
+    assert 'daogou_turn_seconds_count{stage="first_card"} 1.0' in text
+    assert "daogou_waiting 0.0" in text
+    assert "canary" not in text
+    measured.close()
 
 
 def test_a_person_is_called_by_a_button(shop: Shop) -> None:

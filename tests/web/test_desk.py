@@ -10,6 +10,7 @@ import pytest
 from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop
 from web.desk import COOKIE
+from web.identity import Identity
 
 PASSWORD = "correct horse battery"
 ANGRY = frame("order", mood=-2)
@@ -108,6 +109,33 @@ def test_a_conversation_over_the_desk(shop: Shop, script: ScriptedLLM) -> None:
     actions = [(who, what) for who, what, _, _ in shop.parts.staff.audited()]
     assert ("Lin", "claim") in actions
     assert ("Wei", "resolve") in actions
+
+
+def test_who_writes_and_who_is_there_is_seen(shop: Shop, script: ScriptedLLM) -> None:
+    conversation = handed_off(shop, script)
+    agent, other = Agent(shop), Agent(shop, "Wei")
+    assert agent.get(f"/conversations/{conversation}")["present"] is False
+    agent.post(f"/conversations/{conversation}/claim")
+    cookie = Identity((shop.parts.settings.data_dir / "secret_key").read_text()).cookie(
+        shop.parts.conversations.shopper_of(conversation)
+    )
+    with httpx.stream("GET", f"{shop.url}/api/messages/stream", cookies={"daogou_shopper": cookie}) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        time.sleep(0.4)
+        assert agent.get(f"/conversations/{conversation}")["present"] is True
+        other.post(f"/conversations/{conversation}/typing")
+        agent.post(f"/conversations/{conversation}/typing")
+        assert any('"typing":"Lin"' in line for line in lines)
+    assert [e.kind for e in shop.parts.conversations.events(conversation)][-1] == "claimed"
+
+
+def test_the_latest_orders_stand_beside_the_conversation(shop: Shop) -> None:
+    own = shop.parts.conversations.begin("shopper-007")
+    shop.parts.conversations.append(own, "handoff", {"reason": "asked"})
+    orders = Agent(shop).get(f"/conversations/{own}")["orders"]
+    assert 0 < len(orders) <= 5
+    assert orders[0]["why"] >= orders[-1]["why"]  # dates, the latest first
 
 
 def test_a_suggestion_stores_nothing(shop: Shop, script: ScriptedLLM) -> None:

@@ -81,14 +81,6 @@ def test_no_endpoint_tells_or_changes_what_is_anothers(shop: Shop, victim: httpx
     assert shop.parts.conversations.events(conversation) == before
 
 
-def test_agents_see_no_figures(shop: Shop) -> None:
-    for name, role, status in (("eve", "agent", 403), ("lin", "lead", 200)):
-        shop.parts.staff.add(name, PASSWORD, role)
-        client = shop.visitor()
-        client.post("/desk/sign-in", json={"name": name, "password": PASSWORD})
-        assert client.get("/desk/figures").status_code == status
-
-
 def follow(shop: Shop, client: httpx.Client, session: str, fn: int, data: list[Any]) -> httpx.Response:
     body = {"fn_index": fn, "data": data, "session_hash": session, "trigger_id": None, "event_data": None}
     return client.post("/gradio_api/queue/join", json=body)

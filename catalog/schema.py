@@ -278,7 +278,8 @@ def open_database(url: str) -> Engine:
 
     SQLite runs with a write-ahead log, foreign keys and a busy timeout of ten seconds.
     """
-    engine = create_engine(url)
+    # Many threads wait for models and for each other: none shall wait for a connection as well.
+    engine = create_engine(url, pool_size=20, max_overflow=200)
     if engine.dialect.name == "sqlite":
         if engine.url.database not in (None, "", ":memory:"):
             Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)

@@ -80,8 +80,10 @@ class Live:
 
     def ensure_answer(self, conversation: str) -> None:
         """Answer what is unanswered unless that is under way (after a crash it is not)."""
+        if not unanswered(self._conversations.events(conversation)):
+            return
         with self._lock:
-            if conversation in self._running or not unanswered(self._conversations.events(conversation)):
+            if conversation in self._running:
                 return
             self._running.add(conversation)
         self._pool.submit(self._answer, conversation)

@@ -132,7 +132,7 @@ class Page:
     """A page that follows its conversation by Gradio's queue, as the browser's does."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits(max_connections=4))
+        self.client = httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits(keepalive_expiry=2))
         self._session = secrets.token_hex(8)
 
     async def open(self) -> None:

@@ -23,6 +23,7 @@ from web.live import Live
 from web.messages import NOTICES, shown_products
 
 TICK = 0.2  # seconds between looks; streamed text is shown at most this often
+MOST_PAGES = 5_000  # that one process follows a conversation for at once
 HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
 _TEXTS = {
     "en": {"placeholder": "What are you looking for?", "send": "Send", "chat": "Conversation", "message": "Message",
@@ -129,8 +130,8 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
         language.input(relabel, language, labels, js=remember, queue=False, **private)
         blocks.load(greet, None, [language, *labels], queue=False, **private)
         blocks.load(follow, None, chat, concurrency_limit=None, **private)
+    blocks.max_threads = MOST_PAGES  # before the queue is made, which has forty places otherwise
     blocks.queue(default_concurrency_limit=None)
-    blocks.max_threads = 400
     page: gr.Blocks = blocks
     return page
 

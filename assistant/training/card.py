@@ -91,7 +91,11 @@ def _start(start: Mapping[str, Any]) -> list[str]:
     if not start:
         return []
     facts = {**start["data"], **start["recipe"], **start["run"]}
-    return ["", f"It went on from an adapter trained with (`--start {start['adapter']}`):", "", *_table(facts)]
+    told = (
+        f"It went on from an adapter (`--start {start['adapter']}`), and is the mean of that one and of what it came to. "
+        "That one was trained with:"
+    )
+    return ["", told, "", *_table(facts), *_start(start.get("start") or {})]
 
 
 def _table(fields: Mapping[str, Any]) -> list[str]:

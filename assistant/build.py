@@ -31,7 +31,7 @@ from catalog.feeds.source import FeedOptions
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
-from catalog.types import Product
+from catalog.types import Product, Query
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], Any]
@@ -152,6 +152,8 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     conversations = ConversationStore(store.engine)
     search = open_search(settings, store, embedder)
     answers = open_answers(settings, store, search, model if settings.explain else None)
+    progress("reading the catalog")
+    answers.recommend("", Query("scarf"))  # once, now: many shoppers at once would each read it
     thresholds = Thresholds(
         settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
     )

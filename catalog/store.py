@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import (
@@ -41,6 +43,7 @@ from catalog.schema import (
 )
 from catalog.types import Attribute, Interaction, Product, ProductText, Review, Variant
 
+KEPT = 5_000  # products in memory
 BATCH = 1_000
 _INTERACTION: Any = (
     InteractionRow.shopper_id, ProductRow.external_id, InteractionRow.kind, InteractionRow.time, InteractionRow.value,
@@ -91,6 +94,9 @@ class ProductStore:
         self.engine = engine
         self._vocabulary = Vocabulary.load()
         self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        self._kept: OrderedDict[int, Product] = OrderedDict()  # of this version of the catalog, the last used last
+        self._kept_version = -1
+        self._lock = Lock()
 
     # -- products in ---------------------------------------------------------------------
 
@@ -177,7 +183,29 @@ class ProductStore:
             return connection.scalar(select(func.count()).select_from(ProductRow)) or 0
 
     def by_id(self, ids: Sequence[int], reviews: bool = False) -> dict[int, Product]:
-        """Products by row id; reviews are left out unless asked for."""
+        """Products by row id; reviews are left out unless asked for.
+
+        Products that were read before come from memory for as long as the catalog stays as it is.
+        """
+        if reviews or not ids:
+            return self._read(ids, reviews)
+        version = self.version()
+        with self._lock:
+            if version != self._kept_version:
+                self._kept.clear()
+                self._kept_version = version
+            found = {i: self._kept[i] for i in ids if i in self._kept}
+        found |= self._read([i for i in ids if i not in found])
+        with self._lock:
+            if version == self._kept_version:
+                self._kept |= found
+                for i in found:
+                    self._kept.move_to_end(i)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+        return {i: found[i] for i in ids if i in found}
+
+    def _read(self, ids: Sequence[int], reviews: bool = False) -> dict[int, Product]:
         if not ids:
             return {}
         with self.engine.connect() as connection:
@@ -198,7 +226,7 @@ class ProductStore:
         """Every product, in bounded memory."""
         last = 0
         while ids := self._ids_after(last):
-            yield from self.by_id(ids, reviews).values()
+            yield from self._read(ids, reviews).values()
             last = ids[-1]
 
     def _ids_after(self, last: int) -> list[int]:
@@ -309,7 +337,8 @@ class ProductStore:
 
     def by_external_id(self, external_ids: Iterable[str]) -> dict[str, Product]:
         """Products by the shop's own ids; unknown ids are left out."""
-        wanted = set(external_ids)
+        if not (wanted := set(external_ids)):
+            return {}
         with self.engine.connect() as connection:
             ids = list(connection.scalars(select(ProductRow.id).where(ProductRow.external_id.in_(wanted))))
         return {p.external_id: p for p in self.by_id(ids).values()}

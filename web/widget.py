@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -23,6 +24,7 @@ from web.live import Live
 from web.messages import NOTICES, shown_products
 
 TICK = 0.2  # seconds between looks; streamed text is shown at most this often
+VISIBLE = ("message", "answer", "staff", "feedback", "cart", "rating", *NOTICES)  # events that change the page
 MOST_PAGES = 5_000  # that one process follows a conversation for at once
 HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
 _TEXTS = {
@@ -30,6 +32,14 @@ _TEXTS = {
            "language": "Language"},
     "zh": {"placeholder": "想买点什么？直接说", "send": "发送", "chat": "对话", "message": "消息", "language": "语言"},
 }  # fmt: skip
+
+
+@dataclass
+class Page:
+    """What an open page has been told: the events so far, and what it shows of them."""
+
+    events: list[Event] = field(default_factory=list)
+    shown: tuple[int, Reply | None, bool, str] | None = None
 
 
 def head() -> str:
@@ -52,22 +62,31 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
             raise gr.Error("Reload the page to begin. 请刷新页面。", print_exception=False)
         return parts.conversations.open(shopper)
 
-    def look(conversation: str) -> list[dict[str, Any]]:
-        """The messages of a conversation, and who is about to speak."""
-        messages = render(parts, parts.conversations.events(conversation), live.reply(conversation))
-        if live.busy(conversation) and live.reply(conversation) is None:
+    def look(conversation: str, page: Page) -> list[dict[str, Any]] | None:
+        """The messages of a conversation, and who is about to speak; None if the page shows all that already."""
+        page.events += parts.conversations.events(conversation, after=len(page.events))
+        growing, busy, typing = live.reply(conversation), live.busy(conversation), live.typing(conversation)
+        visible = sum(event.kind in VISIBLE for event in page.events)
+        if (state := (visible, growing, busy, typing)) == page.shown:
+            return None
+        page.shown = state
+        messages = render(parts, page.events, growing)
+        if busy and growing is None:
             messages.append({"role": "assistant", "content": "…"})
-        if name := live.typing(conversation):
-            messages.append(_text("assistant", f"{name}: …"))
+        if typing:
+            messages.append(_text("assistant", f"{typing}: …"))
         return messages
 
     async def follow(request: gr.Request) -> AsyncIterator[Any]:
         """Write the conversation to the page whenever it changes, for as long as the page is there."""
         conversation = conversation_of(request)
         live.ensure_answer(conversation)
+        page = Page()
         while True:
             version = live.version(conversation)
-            yield await asyncio.to_thread(look, conversation)
+            messages = await asyncio.to_thread(look, conversation, page)
+            if messages is not None:
+                yield messages
             await asyncio.sleep(TICK)
             while not await live.wait(conversation, version, HEARTBEAT):
                 yield gr.skip()

@@ -295,15 +295,16 @@ def _said(parts: Parts, conversation: str, after: int) -> list[Said]:
 
 
 async def _stream(parts: Parts, live: Live, conversation: str, after: int, request: Request) -> AsyncIterator[str]:
-    while not await request.is_disconnected():
-        version = live.version(conversation)
-        for said in await asyncio.to_thread(_said, parts, conversation, after):
-            after = said.seq
-            yield f"event: message\nid: {said.seq}\ndata: {said.model_dump_json()}\n\n"
-        if reply := live.reply(conversation):
-            yield f"event: growing\ndata: {growing(reply).model_dump_json()}\n\n"
-        if name := live.typing(conversation):
-            yield f"event: typing\ndata: {json.dumps({'typing': name}, separators=(',', ':'))}\n\n"
-        await asyncio.sleep(TICK)
-        if not await live.wait(conversation, version, HEARTBEAT):
-            yield ": still here\n\n"
+    with live.watched(conversation):
+        while not await request.is_disconnected():
+            version = live.version(conversation)
+            for said in await asyncio.to_thread(_said, parts, conversation, after):
+                after = said.seq
+                yield f"event: message\nid: {said.seq}\ndata: {said.model_dump_json()}\n\n"
+            if reply := live.reply(conversation):
+                yield f"event: growing\ndata: {growing(reply).model_dump_json()}\n\n"
+            if name := live.typing(conversation):
+                yield f"event: typing\ndata: {json.dumps({'typing': name}, separators=(',', ':'))}\n\n"
+            await asyncio.sleep(TICK)
+            if not await live.wait(conversation, version, HEARTBEAT):
+                yield ": still here\n\n"

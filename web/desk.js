@@ -115,7 +115,7 @@
     for (const [name, value] of rows) {
       const row = made.insertRow();
       row.append(element("th", name, { scope: "row" }), element("td", value ?? "–"));
-      if (most) row.insertCell().append(element("meter", "", { min: 0, max: most, value: Math.abs(Number(value)), "aria-label": `${name}: ${value}` }));
+      if (most) row.insertCell().append(element("meter", "", { min: 0, max: most, value: Math.abs(Number(value)), "aria-label": `${name}: ${value}`, class: Number(value) < 0 ? "below" : "" }));
     }
     return made;
   };

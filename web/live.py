@@ -7,10 +7,10 @@ the log and this: a page that goes away stops nothing, and what another process 
 import asyncio
 import logging
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -58,6 +58,7 @@ class Live:
         self._replies: dict[str, Reply] = {}
         self._typing: dict[str, tuple[str, datetime]] = {}
         self._versions: defaultdict[str, int] = defaultdict(int)
+        self._pages: Counter[str] = Counter()
         self._waiters: defaultdict[str, set[_Waiter]] = defaultdict(set)
 
     # -- answers -------------------------------------------------------------------------
@@ -156,9 +157,18 @@ class Live:
                 self._waiters[conversation].discard(waiter)
         return True
 
+    @contextmanager
+    def watched(self, conversation: str) -> Iterator[None]:
+        """A page of the conversation is open as long as the block lasts."""
+        self._pages[conversation] += 1
+        try:
+            yield
+        finally:
+            self._pages[conversation] -= 1
+
     def present(self, conversation: str) -> bool:
         """Whether a page of the conversation is open in this process."""
-        return bool(self._waiters.get(conversation))
+        return self._pages[conversation] > 0
 
     def types(self, conversation: str, who: str) -> None:
         """Note that a member of staff is writing."""

@@ -82,14 +82,15 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
         conversation = conversation_of(request)
         live.ensure_answer(conversation)
         page = Page()
-        while True:
-            version = live.version(conversation)
-            messages = await asyncio.to_thread(look, conversation, page)
-            if messages is not None:
-                yield messages
-            await asyncio.sleep(TICK)
-            while not await live.wait(conversation, version, HEARTBEAT):
-                yield gr.skip()
+        with live.watched(conversation):
+            while True:
+                version = live.version(conversation)
+                messages = await asyncio.to_thread(look, conversation, page)
+                if messages is not None:
+                    yield messages
+                await asyncio.sleep(TICK)
+                while not await live.wait(conversation, version, HEARTBEAT):
+                    yield gr.skip()
 
     def send(text: str, request: gr.Request) -> str:
         conversation = conversation_of(request)

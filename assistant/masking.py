@@ -5,6 +5,7 @@ phone, payment card, identity number and address, in Chinese and English.
 """
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -74,7 +75,13 @@ def _recognisers() -> "Sequence[EntityRecognizer]":
 
         def __init__(self, kind: str, pattern: str, score: float, check: Callable[[str], bool] | None = None) -> None:
             self._check = check
-            super().__init__(kind, patterns=[Pattern(kind, pattern, score)], supported_language=_LANGUAGE)
+            # Case counts: "183 cm tall by the way" is no address.
+            super().__init__(
+                kind,
+                patterns=[Pattern(kind, pattern, score)],
+                supported_language=_LANGUAGE,
+                global_regex_flags=re.MULTILINE,
+            )
 
         def validate_result(self, pattern_text: str) -> bool | None:
             return self._check(pattern_text) if self._check else None

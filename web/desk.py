@@ -171,7 +171,7 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
         shopper = parts.conversations.shopper_of(conversation)
         held, state = custody(events), fold(events)
         carted = [e.payload["product"] for e in events if e.kind == "cart"]
-        bought = [i for i in parts.products.history(shopper) if i.kind == "purchase"][-MOST_ORDERS:]
+        bought = [i for i in parts.products.history(shopper) if i.kind == "purchase"][:MOST_ORDERS]
         products = parts.products.by_external_id({*shown_products(events), *carted, *(i.product for i in bought)})
         return {
             "conversation": conversation,
@@ -184,9 +184,7 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
             "known": [{"text": k.text, "because": k.because} for k in parts.memory.known(shopper, language)],
             "cart": [card(products[p], language) for p in carted if p in products],
             "orders": [
-                card(products[i.product], language, f"{i.time:%Y-%m-%d}")
-                for i in reversed(bought)
-                if i.product in products
+                card(products[i.product], language, f"{i.time:%Y-%m-%d}") for i in bought if i.product in products
             ],
             "tags": [e.payload["tag"] for e in events if e.kind == "tag"],
             "events": [_event(e, products, language) for e in events if e.kind not in ("parsed", "fact")],

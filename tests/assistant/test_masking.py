@@ -17,6 +17,7 @@ from assistant.masking import MaskingFilter, mask, personal
         ("mail a@b.com or call +1 415 555 2671", "mail [EMAIL] or call [PHONE]"),
         ("身份证310101198512120075", "身份证[ID]"),
         ("红色连衣裙，300以内，40码", "红色连衣裙，300以内，40码"),
+        ("I'm 183 cm tall by the way", "I'm 183 cm tall by the way"),
         ("order 202411240018, barcode 4006381333931", "order 202411240018, barcode 4006381333931"),
     ],
 )

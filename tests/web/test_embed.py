@@ -1,6 +1,7 @@
 """The chat on a page of another site, in Chromium."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -67,6 +68,15 @@ def chat(page: Any) -> Any:
     return frame_of
 
 
+def seated(page: Any) -> None:
+    """Wait until the chat has loaded itself anew for another shopper."""
+    deadline = time.monotonic() + 20
+    while not any(one.url.endswith("#seated") for one in page.frames):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(100)
+    page.frame_locator("#daogou-chat").locator("#dg-message textarea").wait_for(timeout=20_000)
+
+
 def test_a_visitor_chats_on_the_shops_page(chromium: Any, embedded: Shop, site: Site, script: ScriptedLLM) -> None:
     page = chromium.new_page()
     page.goto(f"{site.origin}/visitor.html")
@@ -87,11 +97,12 @@ def test_who_is_signed_in_at_the_shop_is_known_in_the_chat(chromium: Any, embedd
     page = chromium.new_page()
     page.goto(f"{site.origin}/known.html")
     widget = chat(page)
-    page.wait_for_function("document.querySelector('#daogou-chat').src !== ''")
+    seated(page)
     widget.locator(".dg-known summary").click(timeout=20_000)
     widget.get_by_text("You bought").wait_for(timeout=20_000)
     page.evaluate("Daogou.signOut()")
-    widget.locator("#dg-message textarea").wait_for(timeout=20_000)
+    page.wait_for_timeout(300)
+    seated(page)
     widget.locator(".dg-known summary").click(timeout=20_000)
     widget.get_by_text("Nothing yet").wait_for(timeout=20_000)
     page.close()

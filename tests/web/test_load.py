@@ -1,0 +1,35 @@
+"""Many pages at once."""
+
+import asyncio
+import json
+
+from sqlalchemy import Engine
+
+from assistant.desk import Desk
+from assistant.store import ConversationStore
+from catalog.store import ProductStore
+from tests.fakes import ScriptedLLM
+from tests.web.conftest import Shop
+from web.load import Page, claims
+
+PAGES = 60  # Gradio's queue has forty places unless it is told otherwise
+
+
+def test_every_open_page_is_kept_up_to_date(shop: Shop, script: ScriptedLLM) -> None:
+    async def told(page: Page) -> str:
+        await page.open()
+        async for update in page.updates():
+            if json.loads(update[5:])["msg"] == "process_generating":
+                return update
+        raise AssertionError("the page was told nothing")
+
+    async def all_of_them() -> list[str]:
+        pages = [Page(shop.url) for _ in range(PAGES)]
+        return await asyncio.wait_for(asyncio.gather(*map(told, pages)), 60)
+
+    assert len(asyncio.run(all_of_them())) == PAGES
+
+
+def test_one_of_many_gets_a_conversation(engine: Engine) -> None:
+    row = claims(Desk(ConversationStore(engine), ProductStore(engine)), ConversationStore(engine), people=8, times=5)
+    assert row["measured"] == "1 to 1 winners"

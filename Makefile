@@ -33,8 +33,8 @@ test: .venv/tested
 
 adapter: .venv/tested
 	$(BIN)/daogou train parser --out build/first $(DATA)
-	$(BIN)/daogou train parser --start build/first --out build/second --share 0.65 --seed 8 --learning-rate 3e-4 $(DATA)
-	cp build/second/adapter* build/second/README.md build/second/curve.png adapters/gemma3-270m-shop
+	$(BIN)/daogou train parser --start build/first --out build/gemma3-270m-shop --share 0.65 --seed 8 --learning-rate 3e-4 $(DATA)
+	cp build/gemma3-270m-shop/*.* adapters/gemma3-270m-shop
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,7 +15,6 @@ from assistant.explain import Explainer, Shop
 from assistant.handoff import Thresholds
 from assistant.llm import LLM
 from assistant.llm.adapters import SHIPPED, shipped_adapters
-from assistant.masking import mask
 from assistant.memory import Memory
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
@@ -31,7 +30,7 @@ from catalog.feeds.source import FeedOptions
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
-from catalog.types import Product, Query
+from catalog.types import Product
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], Any]
@@ -146,14 +145,11 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
         load_sample(store, settings.data_dir)
     if embed_products(store, embedder, lambda done, total: progress(f"embedding products, {done} of {total}")):
         progress("products embedded")
-    mask("")  # its library takes seconds to import, which no shopper shall wait for
     progress("loading the language model")
     model = llm or open_llm(settings, progress)
     conversations = ConversationStore(store.engine)
     search = open_search(settings, store, embedder)
     answers = open_answers(settings, store, search, model if settings.explain else None)
-    progress("reading the catalog")
-    answers.recommend("", Query("scarf"))  # once, now: many shoppers at once would each read it
     thresholds = Thresholds(
         settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
     )

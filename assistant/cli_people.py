@@ -3,6 +3,8 @@
 import getpass
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -135,9 +137,6 @@ def bench_crash(
 
     Example: daogou bench crash
     """
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
     from web.crash import crash
 
     with TemporaryDirectory() as folder:
@@ -155,9 +154,6 @@ def bench_chat(
 
     Example: daogou bench chat
     """
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
     from web.load import chat
 
     with TemporaryDirectory() as folder:

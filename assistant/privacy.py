@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, insert, select, text, update
+from sqlalchemy import Engine, delete, func, select, text, update
 
-from catalog.schema import ConversationRow, EventRow, ForgottenRow, InteractionRow, ProductRow, ShopperRow
+from catalog.schema import ConversationRow, EventRow, ForgottenRow, InteractionRow, ProductRow, ShopperRow, insert_of
 
 
 def export(engine: Engine, shopper: str) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def export(engine: Engine, shopper: str) -> dict[str, Any]:
 def adopt(engine: Engine, visitor: str, shopper: str) -> None:
     """Make what a visitor said and did the shopper's: somebody signed in."""
     with engine.begin() as connection:
-        if connection.scalar(select(ShopperRow.id).where(ShopperRow.id == shopper)) is None:
-            connection.execute(insert(ShopperRow).values(id=shopper, created=datetime.now(UTC)))
+        row = {"id": shopper, "created": datetime.now(UTC)}
+        connection.execute(insert_of(engine)(ShopperRow).on_conflict_do_nothing(), row)
         for table in (ConversationRow, InteractionRow):
             connection.execute(update(table).where(table.shopper_id == visitor).values(shopper_id=shopper))
 

@@ -8,12 +8,11 @@ from itertools import groupby
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, Select, case, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from assistant.changes import announce
 from assistant.custody import HOLDERS
-from catalog.schema import ConversationRow, EventRow, ShopperRow
+from catalog.schema import ConversationRow, EventRow, ShopperRow, insert_of
 
 EventKind = Literal[
     "message", "parsed", "answer", "feedback", "cart", "fact",
@@ -37,7 +36,7 @@ class ConversationStore:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        self._insert = insert_of(engine)
 
     def open(self, shopper: str) -> str:
         """The shopper's latest conversation, begun if there is none; callers at once begin but one."""

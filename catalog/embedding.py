@@ -6,10 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.errors import UserError
-from catalog.schema import ProductRow, VectorRow, has_vector
+from catalog.schema import ProductRow, VectorRow, has_vector, insert_of
 from catalog.store import ProductStore, embedding_texts
 
 EMBEDDED = "usem3"
@@ -103,7 +102,7 @@ def product_vectors(store: ProductStore, model: str) -> dict[str, NDArray[np.flo
 
 def add_vectors(engine: Engine, model: str, vectors: Mapping[str, NDArray[Any]]) -> None:
     """Keep vectors by the hash of what was embedded; those already there stay."""
-    upsert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    upsert = insert_of(engine)
     with engine.begin() as connection:
         connection.execute(
             upsert(VectorRow).on_conflict_do_nothing(),

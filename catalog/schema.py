@@ -26,6 +26,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 MONEY_DIGITS = 3  # some currencies have three decimals
@@ -271,6 +272,11 @@ class AuditRow(Base):
     action: Mapped[str] = mapped_column(String(40))
     detail: Mapped[str] = mapped_column(Text)
     time: Mapped[datetime] = mapped_column(Instant)
+
+
+def insert_of(engine: Engine) -> Any:
+    """The dialect's INSERT, which can be told what to do on a conflict."""
+    return sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
 
 def open_database(url: str) -> Engine:

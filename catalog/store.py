@@ -24,7 +24,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.amounts import normalize_size
 from catalog.facets import Vocabulary, facet_values
@@ -40,6 +39,7 @@ from catalog.schema import (
     ReviewRow,
     ShopperRow,
     VariantRow,
+    insert_of,
 )
 from catalog.types import Attribute, Interaction, Product, ProductText, Review, Variant
 
@@ -93,7 +93,7 @@ class ProductStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._vocabulary = Vocabulary.load()
-        self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        self._insert = insert_of(engine)
         self._kept: OrderedDict[int, Product] = OrderedDict()  # of this version of the catalog, the last used last
         self._kept_version = -1
         self._lock = Lock()

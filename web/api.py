@@ -28,8 +28,6 @@ from web.messages import Card, Said, card, growing, shown_products, told
 
 MAX_MESSAGE = 2_000  # characters
 MOST_PRODUCTS = 50
-TICK = 0.2  # seconds between updates of a stream
-HEARTBEAT = 15.0  # seconds after which a silent stream is written to
 ID = r"^[\w.-]+$"  # of a client's message: the bot's own have a colon
 
 
@@ -296,8 +294,12 @@ def _said(parts: Parts, conversation: str, after: int) -> list[Said]:
 
 async def _stream(parts: Parts, live: Live, conversation: str, after: int, request: Request) -> AsyncIterator[str]:
     with live.watched(conversation):
-        while not await request.is_disconnected():
-            version = live.version(conversation)
+        async for anew in live.looks(conversation):
+            if await request.is_disconnected():
+                return
+            if not anew:
+                yield ": still here\n\n"
+                continue
             for said in await asyncio.to_thread(_said, parts, conversation, after):
                 after = said.seq
                 yield f"event: message\nid: {said.seq}\ndata: {said.model_dump_json()}\n\n"
@@ -305,6 +307,3 @@ async def _stream(parts: Parts, live: Live, conversation: str, after: int, reque
                 yield f"event: growing\ndata: {growing(reply).model_dump_json()}\n\n"
             if name := live.typing(conversation):
                 yield f"event: typing\ndata: {json.dumps({'typing': name}, separators=(',', ':'))}\n\n"
-            await asyncio.sleep(TICK)
-            if not await live.wait(conversation, version, HEARTBEAT):
-                yield ": still here\n\n"

@@ -19,7 +19,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, Response
 
 from assistant.build import Parts
-from assistant.masking import MaskingFilter
+from assistant.masking import MaskingFilter, mask
+from catalog.types import Query
 from web.api import router
 from web.desk import desk_router
 from web.frontier import FrontierMiddleware
@@ -46,6 +47,7 @@ def create_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        _warm(parts)
         for worker in (live, upkeep):
             worker.start()
         yield
@@ -69,6 +71,12 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     mounted.add_middleware(FrontierMiddleware, origins=settings.origins)
     return mounted
+
+
+def _warm(parts: Parts) -> None:
+    """Load what is loaded on first use, which takes seconds: the first shoppers, if many at once, would each do it."""
+    mask("")
+    parts.answers.recommend("", Query("scarf"))
 
 
 def _files(folder: Path) -> APIRouter:

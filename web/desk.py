@@ -30,8 +30,6 @@ from web.messages import Card, card, shown_products
 
 COOKIE = "daogou_staff"
 MOST_ORDERS = 5  # the latest, beside a conversation
-LOOK = 0.2  # seconds between looks at the queue, however much is written
-HEARTBEAT = 5.0  # seconds after which a page that is gone is noticed
 ASSETS = {"desk.js": "text/javascript", "desk.css": "text/css"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -139,14 +137,14 @@ def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  
     async def stream(_: Reader, request: Request) -> StreamingResponse:
         async def changes() -> AsyncIterator[str]:
             before = None
-            while not await request.is_disconnected():
-                version = live.version(ANY)
-                now = await asyncio.to_thread(parts.conversations.held_cursor)
-                if now != before:
+            async for anew in live.looks(ANY):
+                if await request.is_disconnected():
+                    return
+                if not anew:
+                    yield ": still here\n\n"
+                elif (now := await asyncio.to_thread(parts.conversations.held_cursor)) != before:
                     before = now
                     yield f"data: {json.dumps(dict(now))}\n\n"
-                await asyncio.sleep(LOOK)
-                await live.wait(ANY, version, HEARTBEAT)
 
         return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 

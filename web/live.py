@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,8 @@ from catalog.types import Language
 log = logging.getLogger(__name__)
 WORKERS = 128  # answers at once; with a local model they wait for it in turn
 ANY = ""  # in the place of a conversation: all of them
+TICK = 0.2  # seconds between looks of a page; streamed text is shown at most this often
+HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
 LOOK = 1.0  # seconds between looks at who waits for a person
 TYPING = timedelta(seconds=4)  # how long one keystroke counts as typing
 
@@ -156,6 +158,15 @@ class Live:
             with self._lock:
                 self._waiters[conversation].discard(waiter)
         return True
+
+    async def looks(self, conversation: str) -> AsyncIterator[bool]:
+        """True whenever a page should look again, at most every `TICK`; False for a sign of life. Without end."""
+        while True:
+            version = self.version(conversation)
+            yield True
+            await asyncio.sleep(TICK)
+            while not await self.wait(conversation, version, HEARTBEAT):
+                yield False
 
     @contextmanager
     def watched(self, conversation: str) -> Iterator[None]:

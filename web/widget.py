@@ -23,10 +23,8 @@ from web.limit import Limit
 from web.live import Live
 from web.messages import NOTICES, shown_products
 
-TICK = 0.2  # seconds between looks; streamed text is shown at most this often
 VISIBLE = ("message", "answer", "staff", "feedback", "cart", "rating", *NOTICES)  # events that change the page
 MOST_PAGES = 5_000  # that one process follows a conversation for at once
-HEARTBEAT = 15.0  # seconds after which a silent page is written to, so that a dead one is noticed
 _TEXTS = {
     "en": {"placeholder": "What are you looking for?", "send": "Send", "chat": "Conversation", "message": "Message",
            "language": "Language"},
@@ -79,18 +77,15 @@ def build_widget(parts: Parts, live: Live, identity: Identity, limit: Limit) -> 
 
     async def follow(request: gr.Request) -> AsyncIterator[Any]:
         """Write the conversation to the page whenever it changes, for as long as the page is there."""
-        conversation = conversation_of(request)
-        live.ensure_answer(conversation)
+        conversation = await asyncio.to_thread(conversation_of, request)
+        await asyncio.to_thread(live.ensure_answer, conversation)
         page = Page()
         with live.watched(conversation):
-            while True:
-                version = live.version(conversation)
-                messages = await asyncio.to_thread(look, conversation, page)
-                if messages is not None:
-                    yield messages
-                await asyncio.sleep(TICK)
-                while not await live.wait(conversation, version, HEARTBEAT):
+            async for anew in live.looks(conversation):
+                if not anew:
                     yield gr.skip()
+                elif (messages := await asyncio.to_thread(look, conversation, page)) is not None:
+                    yield messages
 
     def send(text: str, request: gr.Request) -> str:
         conversation = conversation_of(request)

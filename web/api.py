@@ -3,9 +3,8 @@
 The shopper is whoever the token or the cookie names; nothing in a body or a path says who acts.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Annotated, Any, Literal
@@ -21,10 +20,11 @@ from assistant.store import Event
 from catalog.errors import UserError
 from catalog.types import Filters, Language, Query
 from web.identity import COOKIE, VISITOR, Identity, TokenError
-from web.language import LANGUAGE_COOKIE, page_language
+from web.language import page_language
 from web.limit import Limit
 from web.live import Live
 from web.messages import Card, Said, card, growing, shown_products, told
+from web.stream import event, event_stream
 
 MAX_MESSAGE = 2_000  # characters
 MOST_PRODUCTS = 50
@@ -168,14 +168,11 @@ def _conversation(parts: Parts, live: Live, limit: Limit, Shopper: Any) -> APIRo
         return _said(parts, conversation, after)
 
     @api.get("/messages/stream", response_class=StreamingResponse)
-    async def stream(
-        conversation: Own, request: Request, last_event_id: Annotated[str, Header()] = "0"
-    ) -> StreamingResponse:
+    def stream(conversation: Own, request: Request, last_event_id: Annotated[str, Header()] = "0") -> StreamingResponse:
         """Server-sent events: `message` with each message from `Last-Event-ID` on, `growing` with a reply under
         way, `typing` when staff write."""
         after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 10 else 0
-        lines = _stream(parts, live, conversation, after, request)
-        return StreamingResponse(lines, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return event_stream(live, conversation, request, Following(parts, live, conversation, after).news)
 
     @api.post("/interactions", status_code=204, responses=_problem(404, "No such product"))
     def interact(click: Click, conversation: Own) -> None:
@@ -204,7 +201,7 @@ def _profile(parts: Parts, Shopper: Any) -> APIRouter:  # noqa: N803
     @api.get("")
     def profile(request: Request, shopper: Shopper) -> dict[str, Any]:
         """All that is known and used, by where it comes from."""
-        language = page_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
+        language = page_language(request.cookies, request.headers)
         known = parts.memory.known(shopper, language)
         groups = [
             {"heading": phrase(f"known_heading_{source}", language), "known": list(own)}
@@ -292,18 +289,21 @@ def _said(parts: Parts, conversation: str, after: int) -> list[Said]:
     return [one for one in told(events, products) if one.seq > after]
 
 
-async def _stream(parts: Parts, live: Live, conversation: str, after: int, request: Request) -> AsyncIterator[str]:
-    with live.watched(conversation):
-        async for anew in live.looks(conversation):
-            if await request.is_disconnected():
-                return
-            if not anew:
-                yield ": still here\n\n"
-                continue
-            for said in await asyncio.to_thread(_said, parts, conversation, after):
-                after = said.seq
-                yield f"event: message\nid: {said.seq}\ndata: {said.model_dump_json()}\n\n"
-            if reply := live.reply(conversation):
-                yield f"event: growing\ndata: {growing(reply).model_dump_json()}\n\n"
-            if name := live.typing(conversation):
-                yield f"event: typing\ndata: {json.dumps({'typing': name}, separators=(',', ':'))}\n\n"
+class Following:
+    """A conversation as one client was told it; `after` is the number of the last message that it had."""
+
+    def __init__(self, parts: Parts, live: Live, conversation: str, after: int) -> None:
+        self._parts = parts
+        self._live = live
+        self._conversation = conversation
+        self._after = after
+
+    def news(self) -> Iterator[str]:
+        """Events for what the client does not know."""
+        for said in _said(self._parts, self._conversation, self._after):
+            self._after = said.seq
+            yield event(said.model_dump_json(), number=said.seq)
+        if reply := self._live.reply(self._conversation):
+            yield event(growing(reply).model_dump_json(), "growing")
+        if name := self._live.typing(self._conversation):
+            yield event(json.dumps({"typing": name}, separators=(",", ":")), "typing")

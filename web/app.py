@@ -29,6 +29,7 @@ from web.identity import Identity, IdentityMiddleware, secret_key
 from web.limit import Limit
 from web.live import Live
 from web.metrics import Metrics
+from web.transcript import transcript_router
 from web.upkeep import Upkeep
 from web.widget import build_widget, css, head
 
@@ -57,13 +58,14 @@ def create_app(parts: Parts) -> FastAPI:
     app = FastAPI(title=settings.shop_name, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(router(parts, live, identity, limit))
     app.include_router(desk_router(parts, live, Limit(SIGN_INS_PER_MINUTE)))
+    app.include_router(transcript_router(parts, live, identity))
     app.include_router(_files(settings.data_dir / "images"))
     app.include_router(_measured(metrics, settings.metrics_token))
-    blocks = build_widget(parts, live, identity, limit)
+    blocks = build_widget(settings.shop_name)
     mounted: FastAPI = gr.mount_gradio_app(
         app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
     )
-    mounted.add_middleware(GradioGuard, identity=identity)
+    mounted.add_middleware(GradioGuard)
     mounted.add_middleware(IdentityMiddleware, identity=identity)
     mounted.add_middleware(
         CORSMiddleware, allow_origins=settings.origins, allow_credentials=True, allow_methods=["GET", "POST", "DELETE"],

@@ -3,10 +3,9 @@
 Every request needs a staff session out of a strict cookie, and every change its CSRF token.
 """
 
-import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.resources import files
@@ -27,6 +26,7 @@ from catalog.types import Language, Query
 from web.limit import Limit
 from web.live import ANY, Live
 from web.messages import Card, card, shown_products
+from web.stream import event, event_stream
 
 COOKIE = "daogou_staff"
 MOST_ORDERS = 5  # the latest, beside a conversation
@@ -134,19 +134,16 @@ def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  
         return [_row(waiting) for waiting in parts.desk.queue()]
 
     @desk.get("/stream")
-    async def stream(_: Reader, request: Request) -> StreamingResponse:
-        async def changes() -> AsyncIterator[str]:
-            before = None
-            async for anew in live.looks(ANY):
-                if await request.is_disconnected():
-                    return
-                if not anew:
-                    yield ": still here\n\n"
-                elif (now := await asyncio.to_thread(parts.conversations.held_cursor)) != before:
-                    before = now
-                    yield f"data: {json.dumps(dict(now))}\n\n"
+    def stream(_: Reader, request: Request) -> StreamingResponse:
+        before: dict[str, Any] | None = None
 
-        return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        def news() -> Iterator[str]:
+            nonlocal before
+            if (now := dict(parts.conversations.held_cursor())) != before:
+                before = now
+                yield event(json.dumps(now))
+
+        return event_stream(live, ANY, request, news)
 
     @desk.get("/figures")
     def all_figures(found: Reader) -> dict[str, Any]:

@@ -1,71 +1,45 @@
-"""What the widget's page needs of Gradio, and nothing else; and each Gradio session for the shopper who began it.
+"""What the widget's page needs of Gradio, and nothing else: no queue, no files, no named functions.
 
-A session is known by a number that the browser draws. Whoever guesses or sees it could read along: so the first
-shopper who uses one owns it.
+Handlers know of no shopper and Gradio keeps nothing between requests, so there is nothing here that is anybody's.
 """
 
 import json
-from collections import OrderedDict
 from typing import Any
-from urllib.parse import parse_qs
 
-from web.identity import App, Identity, Scope, cookie_of, refuse
+from web.identity import App, Scope, refuse
 
 PREFIX = "/gradio_api/"
-NEEDED = ("queue/join", "queue/data", "run/predict", "startup-events", "theme.css")
-HEARTBEAT = "heartbeat/"
-MOST_SESSIONS = 100_000  # the longest unused is forgotten
-MOST_BYTES = 1_000_000  # of a request
+NEEDED = ("run/predict", "startup-events", "theme.css")
+MOST_BYTES = 100_000  # of a request
 
 
 class GradioGuard:
-    """Middleware; stands within `IdentityMiddleware`, behind which every request but the first has a cookie."""
+    """Middleware that refuses all other requests to Gradio."""
 
-    def __init__(self, app: App, identity: Identity) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._identity = identity
-        self._owners: OrderedDict[str, str | None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         path = scope.get("path", "")
         if scope["type"] != "http" or not path.startswith(PREFIX):
             await self._app(scope, receive, send)
-            return
-        asked = path.removeprefix(PREFIX).rstrip("/")
-        if asked not in NEEDED and not asked.startswith(HEARTBEAT):
+        elif path.removeprefix(PREFIX).rstrip("/") not in NEEDED:
             await refuse(send, 404, "no such path")
-            return
-        body, receive = await _read(receive) if scope["method"] == "POST" else (b"", receive)
-        session = _session(scope, asked, body)
-        if body is None or session is None:
-            await refuse(send, 413 if body is None else 400, "a request that no page of ours makes")
-        elif self._owned(session, self._identity.shopper(cookie_of(scope))):
-            await self._app(scope, receive, send)
         else:
-            await refuse(send, 403, "another shopper's session")
-
-    def _owned(self, session: str, shopper: str | None) -> bool:
-        if not session:
-            return True
-        owner = self._owners.setdefault(session, shopper)
-        self._owners.move_to_end(session)
-        if len(self._owners) > MOST_SESSIONS:
-            self._owners.popitem(last=False)
-        return owner == shopper
+            body, again = await _read(receive) if scope["method"] == "POST" else (b"{}", receive)
+            if body is None:
+                await refuse(send, 413, "too long for any page of ours")
+            elif not _is_object(body):
+                await refuse(send, 400, "not a JSON object")
+            else:
+                await self._app(scope, again, send)
 
 
-def _session(scope: Scope, asked: str, body: bytes | None) -> str | None:
-    """The Gradio session that a request is of, empty if of none, None if it cannot be read."""
-    if asked.startswith(HEARTBEAT):
-        return asked.removeprefix(HEARTBEAT)
-    if scope["method"] != "POST":
-        query: dict[str, list[str]] = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-        return query.get("session_hash", [""])[0]
+def _is_object(body: bytes) -> bool:
     try:
-        told: Any = json.loads(body or b"{}")
-        return str(told.get("session_hash") or "") if isinstance(told, dict) else None
+        return isinstance(json.loads(body), dict)
     except ValueError:
-        return None
+        return False
 
 
 async def _read(receive: Any) -> tuple[bytes | None, Any]:

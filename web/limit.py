@@ -8,6 +8,9 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from assistant.phrases import phrase
+from web.language import page_language
+
 PER_ADDRESS = 10  # times what one shopper may: many share an address
 
 
@@ -30,4 +33,5 @@ class Limit:
     def check(self, who: str, request: Request) -> None:
         """Raises 429 with `Retry-After` where it is too often."""
         if seconds := self.wait(who, request.client.host if request.client else ""):
-            raise HTTPException(429, "too many messages", {"Retry-After": str(seconds)})
+            language = page_language(request.cookies, request.headers)
+            raise HTTPException(429, phrase("too_often", language, seconds=seconds), {"Retry-After": str(seconds)})

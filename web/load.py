@@ -1,7 +1,7 @@
 """How many shoppers one process stands, and how fast a person's word reaches a shopper's browser.
 
 The server runs in a process of its own with a stand-in for the language model that takes its time; shoppers are
-pages that speak Gradio's protocol as a browser does, and one is a real browser.
+clients that follow the transcript as the page's script does, and one is a real browser.
 """
 
 import asyncio
@@ -129,25 +129,23 @@ def _delivered(page: Any, agent: httpx.Client, conversation: str, word: str) -> 
 
 
 class Page:
-    """A page that follows its conversation by Gradio's queue, as the browser's does."""
+    """A page that follows its conversation as the widget's script does."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits(keepalive_expiry=2))
-        self._session = secrets.token_hex(8)
+        self._client = httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits(keepalive_expiry=2))
 
     async def open(self) -> None:
-        """Load the page and join the queue."""
-        await self.client.get("/")
-        config = (await self.client.get("/config")).json()
-        follow = next(one["id"] for one in config["dependencies"] if one["api_name"] == "follow")
-        body = {"fn_index": follow, "data": [], "session_hash": self._session, "trigger_id": None, "event_data": None}
-        (await self.client.post("/gradio_api/queue/join", json=body)).raise_for_status()
+        """Load the page, which begins the conversation."""
+        await self._client.get("/")
+        await self._client.get("/api/messages")
+
+    async def say(self, text: str) -> None:
+        """Send a message."""
+        (await self._client.post("/api/messages", json={"text": text})).raise_for_status()
 
     async def updates(self) -> AsyncIterator[str]:
         """What the page is told, as JSON text."""
-        async with self.client.stream(
-            "GET", "/gradio_api/queue/data", params={"session_hash": self._session}
-        ) as stream:
+        async with self._client.stream("GET", "/transcript") as stream:
             async for line in stream.aiter_lines():
                 if line.startswith("data:"):
                     yield line
@@ -157,7 +155,7 @@ class Page:
         updates = self.updates()
         await anext(updates)
         began = time.perf_counter()
-        await self.client.post("/api/messages", json={"text": "scarf"})
+        await self.say("scarf")
         async for update in updates:
             if DONE in update:
                 return time.perf_counter() - began
@@ -183,14 +181,10 @@ async def _pages(url: str, count: int, conversations: ConversationStore, number:
     pages = [Page(url) for _ in range(count)]
     known = {conversation for conversation, _ in conversations.all()}
     for page in pages:
-        await page.client.get("/")
-        await page.client.get("/api/messages")  # begins the conversation
+        await page.open()
     new = [conversation for conversation, _ in conversations.all() if conversation not in known]
     for conversation in new:
         _talked(conversations, conversation)
-    for page in pages:
-        await page.open()
-    await asyncio.sleep(2)
     return pages
 
 

@@ -1,8 +1,7 @@
-// Clicks on cards and quick replies go to the API; the page then follows the conversation.
+// Clicks on cards and quick replies go to the API; the transcript then tells what they changed.
 (() => {
+  const { post, say } = window.daogou;
   const LONG_LOOK = 3; // seconds over a card from which on a look is noted
-  const post = (path, body) =>
-    fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   const element = (tag, text, attributes = {}) => {
     const made = document.createElement(tag);
     made.textContent = text;
@@ -24,19 +23,19 @@
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-dg-kind], [data-dg-say], [data-dg-rate], [data-dg-person]");
-    if (!button) return;
-    button.disabled = true;
+    if (!button || button.ariaBusy === "true") return;
+    button.ariaBusy = "true"; // not disabled, which would take the keyboard's place away
     const { dgKind, dgProduct, dgSay, dgRate, dgPerson } = button.dataset;
     const sent = dgPerson
       ? post(`/api/handoff?language=${dgPerson}`, {})
       : dgRate
       ? post("/api/rating", { score: Number(dgRate) })
       : dgSay
-      ? post("/api/messages", { text: dgSay, client_message_id: crypto.randomUUID?.() })
+      ? say(dgSay)
       : post("/api/interactions", { product: dgProduct, kind: dgKind });
     sent.then((response) => {
       if (response.ok && dgKind) button.setAttribute("aria-pressed", "true");
-    }).finally(() => { button.disabled = false; });
+    }).finally(() => { button.ariaBusy = "false"; });
   });
 
   // The shop's own page of a product was opened; the reasons of a pick were looked at.

@@ -1,7 +1,6 @@
 """Many pages at once."""
 
 import asyncio
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine
@@ -9,18 +8,21 @@ from sqlalchemy import Engine
 from assistant.desk import Desk
 from assistant.store import ConversationStore
 from catalog.store import ProductStore
-from tests.fakes import ScriptedLLM
+from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop
 from web.load import Page, claims
 
-PAGES = 60  # Gradio's queue has forty places unless it is told otherwise
+PAGES = 60
 
 
 def test_every_open_page_is_kept_up_to_date(shop: Shop, script: ScriptedLLM) -> None:
     async def told(page: Page) -> str:
         await page.open()
-        async for update in page.updates():
-            if json.loads(update[5:])["msg"] == "process_generating":
+        updates = page.updates()
+        await anext(updates)
+        await page.say("hello")
+        async for update in updates:
+            if "Hello" in update:
                 return update
         raise AssertionError("the page was told nothing")
 
@@ -28,6 +30,7 @@ def test_every_open_page_is_kept_up_to_date(shop: Shop, script: ScriptedLLM) -> 
         pages = [Page(shop.url) for _ in range(PAGES)]
         return await asyncio.wait_for(asyncio.gather(*map(told, pages)), 60)
 
+    script.enqueue(*[frame("chitchat")] * PAGES)
     with ThreadPoolExecutor(1) as elsewhere:  # Chromium's tests have a loop in this thread
         assert len(elsewhere.submit(asyncio.run, all_of_them()).result()) == PAGES
 

@@ -127,8 +127,67 @@ def test_what_a_shopper_writes_is_text(page: Any, shop: Shop, script: ScriptedLL
     script.enqueue(frame("chitchat"))
     open_shop(page, shop)
     say(page, "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>")
-    assert page.locator("[data-testid=user]").inner_text().endswith("<b>bold</b>")
-    assert page.locator("[data-testid=user] b, [data-testid=user] img").count() == 0
+    page.wait_for_selector(".dg-shopper")
+    assert page.locator(".dg-shopper").inner_text().endswith("<b>bold</b>")
+    assert page.locator(".dg-shopper b, .dg-shopper img").count() == 0
+
+
+def test_a_message_goes_out_once_though_the_line_is_bad(page: Any, shop: Shop, script: ScriptedLLM) -> None:
+    script.enqueue(frame("chitchat"))
+    open_shop(page, shop)
+    tries: list[str] = []
+
+    def bad_line(route: Any) -> None:
+        tries.append(route.request.post_data_json["client_message_id"])
+        if len(tries) == 1:
+            route.abort()  # never arrived
+        elif len(tries) == 2:
+            route.fetch()  # arrived, but the answer is lost
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/messages", bad_line)
+    say(page, "hello there")
+    page.wait_for_selector(".dg-bot:has-text('Hello')")
+    page.wait_for_function("document.querySelector('#dg-message textarea').value === ''")
+    assert len(tries) == 3
+    assert page.locator(".dg-shopper").count() == 1
+
+
+def test_a_message_that_does_not_go_out_stays_in_the_box(page: Any, shop: Shop) -> None:
+    open_shop(page, shop)
+    page.route("**/api/messages", lambda route: route.abort())
+    say(page, "hello there")
+    page.wait_for_selector("#dg-status:has-text('did not go out')")
+    assert page.input_value("#dg-message textarea") == "hello there"
+    assert page.locator(".dg-shopper").count() == 0
+
+
+def test_the_page_goes_on_when_the_server_comes_back(page: Any, shop: Shop, script: ScriptedLLM) -> None:
+    script.enqueue(frame("chitchat"))
+    open_shop(page, shop)
+    page.route("**/transcript", lambda route: route.fulfill(status=503))
+    page.reload()
+    page.wait_for_selector("#dg-message textarea")
+    page.unroute("**/transcript")
+    say(page, "hello there")
+    page.wait_for_selector(".dg-bot:has-text('Hello')")
+
+
+def test_what_was_opened_stays_open_and_the_keyboard_stays_where_it_is(
+    page: Any, shop: Shop, script: ScriptedLLM
+) -> None:
+    script.enqueue(frame("find", slots={"category": ["scarf"]}))
+    open_shop(page, shop)
+    say(page, "a scarf")
+    page.wait_for_selector(".dg-quicks")
+    page.locator(".dg-parts summary").first.click()
+    page.locator(".dg-cart").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector('.dg-cart[aria-pressed="true"]:has-text("In cart")')
+    assert page.locator(".dg-parts").first.evaluate("one => one.open")
+    assert page.evaluate("document.activeElement.classList.contains('dg-cart')")
 
 
 @pytest.mark.parametrize("page", [{"locale": "zh-CN", "viewport": {"width": 360, "height": 740}}], indirect=True)

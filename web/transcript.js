@@ -1,0 +1,77 @@
+// Keeps the transcript as the server tells it, and sends what the shopper writes.
+window.daogou = (() => {
+  const TRIES = 4; // of sending a message; the server knows one that came before
+  const AGAIN = 3_000; // milliseconds until a stream that was refused is asked for anew
+  const NEAR = 80; // pixels from the end within which a reader is taken to follow
+  const pause = (milliseconds) => new Promise((over) => setTimeout(over, milliseconds));
+  const told = new Map(); // key -> the HTML that a piece was last given
+
+  // A piece that changes keeps what its reader has opened in it and where the keyboard is.
+  const fill = (piece, html) => {
+    const opened = [...piece.querySelectorAll("details")].map((one) => one.open);
+    const focused = [...piece.querySelectorAll("button, a")].indexOf(document.activeElement);
+    piece.innerHTML = html;
+    piece.querySelectorAll("details").forEach((one, place) => { one.open = opened[place] ?? false; });
+    if (focused >= 0) piece.querySelectorAll("button, a")[focused]?.focus();
+  };
+
+  const show = (log, { order, html }) => {
+    const follows = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+    const pieces = new Map([...log.children].map((piece) => [piece.dataset.key, piece]));
+    order.forEach((key, place) => {
+      const piece = pieces.get(key) ?? Object.assign(document.createElement("div"), { className: "dg-piece" });
+      pieces.delete(key);
+      piece.dataset.key = key;
+      if (log.children[place] !== piece) log.insertBefore(piece, log.children[place] ?? null);
+      if (key in html && told.get(key) !== html[key]) {
+        fill(piece, html[key]);
+        told.set(key, html[key]);
+      }
+    });
+    for (const [key, piece] of pieces) {
+      piece.remove();
+      told.delete(key);
+    }
+    if (follows) log.scrollTop = log.scrollHeight;
+  };
+
+  const follow = (log) => {
+    const source = new EventSource("/transcript");
+    source.onmessage = (message) => show(log, JSON.parse(message.data));
+    source.onerror = () => {
+      if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN, log);
+    };
+  };
+  const begin = () => {
+    const log = document.getElementById("dg-transcript");
+    if (log) follow(log);
+    else requestAnimationFrame(begin);
+  };
+  begin();
+
+  const post = (path, body) =>
+    fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+  // One message, however often it has to be sent. Raises what to tell the shopper if it does not go out.
+  const say = async (text) => {
+    const status = document.getElementById("dg-status");
+    status.textContent = "";
+    const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
+      const response = await post("/api/messages", { text, client_message_id: id }).catch(() => null);
+      if (response?.ok) return true;
+      if (response && response.status < 500) {
+        const { detail } = await response.json();
+        status.textContent = typeof detail === "string" ? detail : status.dataset.unsent;
+        return false;
+      }
+      if (attempt < TRIES) await pause(500 * attempt);
+    }
+    status.textContent = status.dataset.unsent;
+    return false;
+  };
+
+  // What stays in the box.
+  const send = async (text) => (!text?.trim() || (await say(text.trim())) ? "" : text);
+  return { post, say, send };
+})();

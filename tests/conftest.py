@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from assistant.build import build
 from assistant.settings import Settings
 from catalog.embedding import EmbeddedEncoder, Embedder, embed_products
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
+from tests.fakes import ScriptedLLM
 from tests.toy_shop import PRODUCTS
 
 
@@ -36,6 +38,20 @@ def toy(store: ProductStore, embedder: Embedder) -> Search:
     store.upsert(PRODUCTS)
     embed_products(store, embedder)
     return Search(store, embedder)
+
+
+@pytest.fixture(scope="session")
+def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of the sample shop, made once; not to be written to."""
+    folder = tmp_path_factory.mktemp("sample")
+    build(Settings(data_dir=folder), llm=ScriptedLLM()).products.engine.dispose()
+    return folder
+
+
+@pytest.fixture
+def data_dir(sample_shop: Path, tmp_path: Path) -> Path:
+    """A sample shop of one's own."""
+    return Path(shutil.copytree(sample_shop, tmp_path / "data"))
 
 
 @pytest.fixture

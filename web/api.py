@@ -168,11 +168,11 @@ def _conversation(parts: Parts, live: Live, limit: Limit, Shopper: Any) -> APIRo
         return _said(parts, conversation, after)
 
     @api.get("/messages/stream", response_class=StreamingResponse)
-    def stream(conversation: Own, request: Request, last_event_id: Annotated[str, Header()] = "0") -> StreamingResponse:
+    def stream(conversation: Own, last_event_id: Annotated[str, Header()] = "0") -> StreamingResponse:
         """Server-sent events: `message` with each message from `Last-Event-ID` on, `growing` with a reply under
         way, `typing` when staff write."""
         after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 10 else 0
-        return event_stream(live, conversation, request, Following(parts, live, conversation, after).news)
+        return event_stream(live, conversation, Following(parts, live, conversation, after).news)
 
     @api.post("/interactions", status_code=204, responses=_problem(404, "No such product"))
     def interact(click: Click, conversation: Own) -> None:

@@ -134,7 +134,7 @@ def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  
         return [_row(waiting) for waiting in parts.desk.queue()]
 
     @desk.get("/stream")
-    def stream(_: Reader, request: Request) -> StreamingResponse:
+    def stream(_: Reader) -> StreamingResponse:
         before: dict[str, Any] | None = None
 
         def news() -> Iterator[str]:
@@ -143,7 +143,7 @@ def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  
                 before = now
                 yield event(json.dumps(now))
 
-        return event_stream(live, ANY, request, news)
+        return event_stream(live, ANY, news)
 
     @desk.get("/figures")
     def all_figures(found: Reader) -> dict[str, Any]:

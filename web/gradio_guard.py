@@ -9,7 +9,7 @@ from typing import Any
 from web.identity import App, Scope, refuse
 
 PREFIX = "/gradio_api/"
-NEEDED = ("run/predict", "startup-events", "theme.css")
+NEEDED = ("run/predict", "theme.css")
 MOST_BYTES = 100_000  # of a request
 
 

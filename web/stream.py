@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
-from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from web.live import Live
@@ -16,16 +15,12 @@ def event(data: str, name: str = "message", number: int | None = None) -> str:
     return f"event: {name}\n{numbered}data: {data}\n\n"
 
 
-def event_stream(
-    live: Live, conversation: str, request: Request, look: Callable[[], Iterable[str]]
-) -> StreamingResponse:
-    """What `look` finds, in a thread, whenever the conversation changes; without end, with signs of life."""
+def event_stream(live: Live, conversation: str, look: Callable[[], Iterable[str]]) -> StreamingResponse:
+    """What `look` finds, in a thread, whenever the conversation changes, until the client goes; with signs of life."""
 
     async def events() -> AsyncIterator[str]:
         with live.watched(conversation):
             async for anew in live.looks(conversation):
-                if await request.is_disconnected():
-                    return
                 found = await asyncio.to_thread(lambda: "".join(look())) if anew else ": still here\n\n"
                 if found:
                     yield found

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from html import escape
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 
 from assistant.build import Parts
@@ -32,10 +32,10 @@ def transcript_router(parts: Parts, live: Live, identity: Identity) -> APIRouter
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/transcript")
-    def transcript(request: Request, shopper: str = Depends(identity.caller)) -> StreamingResponse:
+    def transcript(shopper: str = Depends(identity.caller)) -> StreamingResponse:
         conversation = parts.conversations.open(shopper)
         live.ensure_answer(conversation)
-        return event_stream(live, conversation, request, Transcript(parts, live, conversation).news)
+        return event_stream(live, conversation, Transcript(parts, live, conversation).news)
 
     return routes
 

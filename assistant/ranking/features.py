@@ -96,10 +96,8 @@ def record_text(product: Product) -> str:
 
 def stands_in(word: str, text: str) -> bool:
     """Whether `word` stands in a text made by `record_text`."""
-    wanted = _keys(word).strip()
-    if not wanted:
-        return False
-    return wanted in text if any(c >= "\u4e00" for c in wanted) else f" {wanted} " in text
+    wanted = _wanted(word)
+    return bool(wanted) and wanted in text
 
 
 def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, float]]:
@@ -204,3 +202,10 @@ def _cut(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=20_000)
 def _keys(text: str) -> str:
     return f" {key(text)} "
+
+
+@lru_cache(maxsize=20_000)
+def _wanted(word: str) -> str:
+    """What to look for: between blanks unless it is Chinese, which has none."""
+    found = _keys(word).strip()
+    return found if not found or any(c >= "\u4e00" for c in found) else f" {found} "

@@ -47,9 +47,9 @@ def script() -> ScriptedLLM:
 
 
 @pytest.fixture
-def shop(script: ScriptedLLM, tmp_path: Path) -> Iterator[Shop]:
+def shop(script: ScriptedLLM, data_dir: Path) -> Iterator[Shop]:
     """The sample shop with a scripted model."""
-    running = Shop(build(Settings(data_dir=tmp_path / "data", explain=False), llm=script))
+    running = Shop(build(Settings(data_dir=data_dir, explain=False), llm=script))
     yield running
     running.close()
 

@@ -153,8 +153,8 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) 
     assert (row["lost"], row["doubled"], row["out_of_order"], row["unanswered"]) == (0, 0, 0, 0)
 
 
-def test_who_writes_too_often_is_told_when_to_go_on(script: ScriptedLLM, tmp_path: Path) -> None:
-    shop = Shop(build(Settings(data_dir=tmp_path / "data", explain=False, messages_per_minute=2), llm=script))
+def test_who_writes_too_often_is_told_when_to_go_on(script: ScriptedLLM, data_dir: Path) -> None:
+    shop = Shop(build(Settings(data_dir=data_dir, explain=False, messages_per_minute=2), llm=script))
     script.enqueue(*[frame("chitchat")] * 3)
     visitor = shop.visitor()
     told = [visitor.post("/api/messages", json={"text": "hi"}) for _ in range(3)]
@@ -211,9 +211,9 @@ def test_what_one_process_writes_the_pages_of_another_show(shop: Shop, script: S
     other.close()
 
 
-def test_metrics_are_for_who_has_the_token(shop: Shop, script: ScriptedLLM, tmp_path: Path) -> None:
+def test_metrics_are_for_who_has_the_token(shop: Shop, script: ScriptedLLM, data_dir: Path) -> None:
     assert httpx.get(f"{shop.url}/metrics").status_code == 404
-    measured = Shop(build(Settings(data_dir=tmp_path / "data", explain=False, metrics_token="m" * 20), llm=script))
+    measured = Shop(build(Settings(data_dir=data_dir, explain=False, metrics_token="m" * 20), llm=script))
     visitor = measured.visitor()
     script.enqueue(SCARVES)
     visitor.post("/api/messages", json={"text": "canary"})
@@ -271,8 +271,8 @@ class TestTokens:
     KEY = "a key of at least thirty-two bytes!"
 
     @pytest.fixture
-    def known(self, tmp_path: Path, script: ScriptedLLM) -> Iterator[Shop]:
-        settings = Settings(data_dir=tmp_path / "data", explain=False, token_key=self.KEY)
+    def known(self, data_dir: Path, script: ScriptedLLM) -> Iterator[Shop]:
+        settings = Settings(data_dir=data_dir, explain=False, token_key=self.KEY)
         running = Shop(build(settings, llm=script))
         yield running
         running.close()

@@ -4,7 +4,7 @@ from assistant.types import Pick, QuickReply
 from catalog.types import ProductText
 from tests.toy_shop import PRODUCTS
 from web.cards import cards, quick_replies
-from web.language import page_language
+from web.language import LANGUAGE_COOKIE, page_language
 
 EVIL = '<img src=x onerror="alert(1)">'
 
@@ -29,10 +29,10 @@ def test_a_click_made_before_shows() -> None:
 
 
 def test_the_page_speaks_the_browsers_language() -> None:
-    assert page_language(None, "zh-CN,zh;q=0.9,en;q=0.8") == "zh"
-    assert page_language(None, "en-US,en;q=0.9") == "en"
-    assert page_language("zh", "en-US") == "zh"
-    assert page_language("<script>", "de") == "en"
+    assert page_language({}, {"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}) == "zh"
+    assert page_language({}, {"accept-language": "en-US,en;q=0.9"}) == "en"
+    assert page_language({LANGUAGE_COOKIE: "zh"}, {"accept-language": "en-US"}) == "zh"
+    assert page_language({LANGUAGE_COOKIE: "<script>"}, {}) == "en"
 
 
 def test_the_parts_of_a_score_are_bars() -> None:

@@ -51,8 +51,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def embedded(site: Site, script: ScriptedLLM, tmp_path: Path) -> Iterator[Shop]:
-    settings = Settings(data_dir=tmp_path / "data", explain=False, token_key=KEY, embed_origins=site.origin)
+def embedded(site: Site, script: ScriptedLLM, data_dir: Path) -> Iterator[Shop]:
+    settings = Settings(data_dir=data_dir, explain=False, token_key=KEY, embed_origins=site.origin)
     running = Shop(build(settings, llm=script))
     token = jwt.encode({"sub": "shopper-007", "exp": datetime.now(UTC) + timedelta(hours=1)}, KEY, "HS256")
     for name, given in (("visitor", ""), ("known", f'data-token="{token}"')):
@@ -98,12 +98,12 @@ def test_who_is_signed_in_at_the_shop_is_known_in_the_chat(chromium: Any, embedd
     page.goto(f"{site.origin}/known.html")
     widget = chat(page)
     seated(page)
-    widget.locator(".dg-known summary").click(timeout=20_000)
+    widget.locator(".dg-known summary", has_text="What I know").click(timeout=20_000)
     widget.get_by_text("You bought").wait_for(timeout=20_000)
     page.evaluate("Daogou.signOut()")
     page.wait_for_timeout(300)
     seated(page)
-    widget.locator(".dg-known summary").click(timeout=20_000)
+    widget.locator(".dg-known summary", has_text="What I know").click(timeout=20_000)
     widget.get_by_text("Nothing yet").wait_for(timeout=20_000)
     page.close()
 

@@ -98,8 +98,8 @@ def test_clicking_and_reloading(page: Any, shop: Shop, script: ScriptedLLM) -> N
     assert "a sofa" in page.locator("body").inner_text()
 
 
-def test_the_conversation_survives_a_restart(page: Any, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path / "data", explain=False)
+def test_the_conversation_survives_a_restart(page: Any, data_dir: Path) -> None:
+    settings = Settings(data_dir=data_dir, explain=False)
     first = Shop(build(settings, llm=ScriptedLLM(frame("find", slots={"category": ["desk"]}))))
     open_shop(page, first)
     say(page, "a desk")

@@ -54,9 +54,9 @@ class Desk:
 
     def brief(self, conversation: str) -> None:
         """Sum the conversation up in a note for whoever takes it over."""
-        if self._llm is None:
-            return
         spoken = [e for e in self._conversations.events(conversation) if e.kind in ("message", "answer", "staff")]
+        if self._llm is None or all(e.kind != "message" for e in spoken):
+            return
         lines: list[tuple[Speaker, str]] = [
             ("shopper" if e.kind == "message" else "shop", e.payload["text"]) for e in spoken
         ]

@@ -78,14 +78,14 @@ class Assistant:
                 self._conversations.append_if(conversation, "handoff", {"reason": reason}, with_bot)
             yield final
 
-    def call_person(self, conversation: str, language: Language) -> None:
-        """Hand the conversation to a person because the shopper pressed the button for it."""
-        if not with_bot(self._conversations.events(conversation)):
-            return
+    def call_person(self, conversation: str, language: Language) -> bool:
+        """Hand the conversation to a person because the shopper pressed the button for it; False if one has it."""
         reply = self._answers.person(DialogueState(language), len(self._conversations.waiting()) + 1)
         told = {**to_payload(replace(reply, done=True)), "to": self._conversations.last_seq(conversation)}
-        if self._conversations.append_if(conversation, "handoff", {"reason": "asked"}, with_bot):
+        called = self._conversations.append_if(conversation, "handoff", {"reason": "asked"}, with_bot) is not None
+        if called:
             self._conversations.append(conversation, "answer", told)
+        return called
 
     def draft(self, conversation: str) -> Reply:
         """What the bot would say to the latest message: a suggestion, of which nothing is stored."""

@@ -183,7 +183,7 @@ def _conversation(parts: Parts, live: Live, limit: Limit, Shopper: Any) -> APIRo
     @api.post("/handoff", status_code=202)
     def handoff(conversation: Own, language: Language = "zh") -> None:
         """Ask for a person."""
-        parts.assistant.call_person(conversation, language)
+        live.call_person(conversation, language)
 
     @api.post("/rating", status_code=204, responses=_problem(409, "There is nothing to rate"))
     def rate(rating: Rating, conversation: Own) -> None:

@@ -200,6 +200,7 @@ def _writing(desk: APIRouter, parts: Parts, live: Live, Writer: Any) -> None:  #
     def reply(conversation: str, words: Words, found: Writer) -> None:
         with _told():
             parts.desk.reply(conversation, found.staff.name, words.text, words.picks, words.client_message_id)
+        live.typed(conversation)
 
     @desk.post("/conversations/{conversation}/typing", status_code=204)
     def typing(conversation: str, found: Writer) -> None:
@@ -232,6 +233,7 @@ def _writing(desk: APIRouter, parts: Parts, live: Live, Writer: Any) -> None:  #
               "resolve": parts.desk.resolve}[action]  # fmt: skip
         with _told():
             do(conversation, found.staff.name)
+        live.typed(conversation)
         parts.staff.audit(found.staff.name, action, conversation)
 
 

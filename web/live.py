@@ -81,6 +81,11 @@ class Live:
         self.ensure_answer(conversation)
         return heard
 
+    def call_person(self, conversation: str, language: Language) -> None:
+        """Ask for a person, and have the brief written for whoever comes."""
+        if self._assistant.call_person(conversation, language):
+            self._pool.submit(self._desk.brief, conversation)
+
     def ensure_answer(self, conversation: str) -> None:
         """Answer what is unanswered unless that is under way (after a crash it is not)."""
         if not unanswered(self._conversations.events(conversation)):
@@ -188,6 +193,11 @@ class Live:
         over = threading.Timer(TYPING.total_seconds(), self.changed, [conversation])
         over.daemon = True
         over.start()
+
+    def typed(self, conversation: str) -> None:
+        """Note that what was being written is said, or will not be."""
+        self._typing.pop(conversation, None)
+        self.changed(conversation)
 
     def typing(self, conversation: str) -> str:
         """Who of the staff is writing now."""

@@ -3,8 +3,10 @@ window.daogou = (() => {
   const TRIES = 4; // of sending a message; the server knows one that came before
   const AGAIN = 3_000; // milliseconds until a stream that was refused is asked for anew
   const NEAR = 80; // pixels from the end within which a reader is taken to follow
+  const MARGIN = 8;
   const pause = (milliseconds) => new Promise((over) => setTimeout(over, milliseconds));
   const told = new Map(); // key -> the HTML that a piece was last given
+  let placed = 0; // where the transcript was last scrolled to; a reader who is there still follows
 
   // A piece that changes keeps what its reader has opened in it and where the keyboard is.
   const fill = (piece, html) => {
@@ -16,7 +18,7 @@ window.daogou = (() => {
   };
 
   const show = (log, { order, html }) => {
-    const follows = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+    const follows = Math.abs(log.scrollTop - placed) < 2 || log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
     const pieces = new Map([...log.children].map((piece) => [piece.dataset.key, piece]));
     order.forEach((key, place) => {
       const piece = pieces.get(key) ?? Object.assign(document.createElement("div"), { className: "dg-piece" });
@@ -32,7 +34,9 @@ window.daogou = (() => {
       piece.remove();
       told.delete(key);
     }
-    if (follows) log.scrollTop = log.scrollHeight;
+    if (!follows) return;
+    log.scrollTop = log.lastElementChild ? log.lastElementChild.offsetTop - log.offsetTop - MARGIN : 0;
+    placed = log.scrollTop; // the end, or the beginning of what is longer than the screen
   };
 
   const follow = (log) => {

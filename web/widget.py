@@ -62,8 +62,8 @@ def build_widget(shop_name: str) -> gr.Blocks:
                 scale=0,
                 min_width=260,
             )
-        gr.HTML(_TRANSCRIPT, elem_id="dg-chat")
-        status = gr.HTML(_status("zh"))
+        gr.HTML(_TRANSCRIPT, elem_id="dg-chat", padding=False)
+        status = gr.HTML(_status("zh"), elem_id="dg-outcome", padding=False)
         with gr.Row():
             box = gr.Textbox(
                 label="消息", placeholder="想买点什么？直接说", scale=8, max_lines=4, autofocus=True, elem_id="dg-message",

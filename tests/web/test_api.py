@@ -1,6 +1,6 @@
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +27,13 @@ def own(shop: Shop, visitor: httpx.Client) -> str:
     shopper = Identity(key).shopper(visitor.cookies[COOKIE])
     assert shopper
     return shop.parts.conversations.open(shopper)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def own_events(shop: Shop, visitor: httpx.Client) -> list[Event]:
@@ -234,6 +241,16 @@ def test_a_person_is_called_by_a_button(shop: Shop) -> None:
     assert [e.kind for e in own_events(shop, visitor)] == ["handoff", "answer"]
     assert shop.parts.conversations.waiting() == [own(shop, visitor)]
     assert "1" in visitor.get("/api/messages").json()[-1]["text"]
+
+
+def test_whoever_is_called_by_the_button_finds_a_brief(shop: Shop, script: ScriptedLLM) -> None:
+    visitor = shop.visitor()
+    script.enqueue(frame("chitchat"), "Wants a gift.")
+    visitor.post("/api/messages", json={"text": "a gift"})
+    wait_until(lambda: own_events(shop, visitor)[-1].kind == "answer")
+    visitor.post("/api/handoff")
+    wait_until(lambda: own_events(shop, visitor)[-1].kind == "note")
+    assert own_events(shop, visitor)[-1].payload["text"] == "Wants a gift."
 
 
 def test_products_for_the_caller(shop: Shop) -> None:

@@ -127,7 +127,14 @@ def test_who_writes_and_who_is_there_is_seen(shop: Shop, script: ScriptedLLM) ->
         other.post(f"/conversations/{conversation}/typing")
         agent.post(f"/conversations/{conversation}/typing")
         assert any('"typing":"Lin"' in line for line in lines)
-    assert [e.kind for e in shop.parts.conversations.events(conversation)][-1] == "claimed"
+        agent.post(f"/conversations/{conversation}/reply", {"text": "Hello."})
+        time.sleep(0.4)
+        cookies = {"daogou_shopper": cookie}
+        with httpx.stream("GET", f"{shop.url}/transcript", cookies=cookies) as page:
+            shown = next(line for line in page.iter_lines() if line.startswith("data:"))
+    assert "Lin: Hello." in shown
+    assert "typing" not in shown
+    assert [e.kind for e in shop.parts.conversations.events(conversation)][-1] == "staff"
 
 
 def test_the_latest_orders_stand_beside_the_conversation(shop: Shop) -> None:

@@ -115,8 +115,15 @@ class Desk:
             raise DeskError(f"no product {missing[0]!r}")
         payload = {
             "role": "staff", "staff": staff, "text": text.strip(), "picks": [{"product": p, "why": ""} for p in picks],
+            "named": self._named(conversation, text),
         }  # fmt: skip
         return self._write(conversation, "staff", payload, _own(staff), client_message_id)
+
+    def _named(self, conversation: str, text: str) -> list[str]:
+        """The products shown in a conversation that a text calls by their titles: the bot is to know what was meant."""
+        shown = [p["product"] for e in self._conversations.events(conversation) for p in e.payload.get("picks", ())]
+        found, said = self._products.by_external_id(shown), text.casefold()
+        return [i for i, p in found.items() if any(t.title.casefold() in said for t in p.texts.values())]
 
     def note(self, conversation: str, staff: str, text: str) -> Event:
         """A private note, which colleagues see and the shopper and the bot do not."""

@@ -84,6 +84,7 @@ def fold(events: Iterable[Any], state: DialogueState | None = None) -> DialogueS
             state = replace(state, profile=_corrected(state.profile, event))
         elif event.kind in ("answer", "staff"):
             ids = tuple(pick["product"] for pick in event.payload.get("picks", ()))
+            ids = ids or tuple(event.payload.get("named", ()))  # by a person, in words
             if ids:
                 state = replace(state, shown=ids, seen=(*state.seen, *ids))
             if asked := event.payload.get("asks"):

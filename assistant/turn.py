@@ -12,9 +12,11 @@ from assistant.payload import to_payload
 from assistant.phrases import phrase
 from assistant.state import DialogueState, fold, update
 from assistant.store import ConversationStore, Event, EventKind
-from assistant.types import ParsedTurn, Reply
+from assistant.types import ParsedTurn, Reply, Sentiment
 from catalog.store import ProductStore
 from catalog.types import Interaction, InteractionKind, Language
+
+CAUGHT_UP = 5  # messages to a person that the bot reads when it has the conversation again
 
 
 class Parser(Protocol):
@@ -59,7 +61,12 @@ class Assistant:
         if not (messages := unanswered(events)):
             return
         clock = Clock()
-        before = state = fold(e for e in events if e.payload.get("message", 0) < messages[0].seq)
+        elsewhere = _said_to_a_person(events, messages[0].seq)
+        first = (elsewhere or messages)[0].seq
+        before = state = fold(e for e in events if e.payload.get("message", 0) < first)
+        for message in elsewhere:
+            parsed = self._understand(conversation, message, events, state, to_bot=False)
+            state = update(replace(state, text=message.payload["text"]), parsed)
         reason: Reason | None = None
         for message in messages:
             parsed = self._understand(conversation, message, events, state)
@@ -105,11 +112,16 @@ class Assistant:
         return True
 
     def _understand(
-        self, conversation: str, message: Event, events: Sequence[Event], state: DialogueState
+        self, conversation: str, message: Event, events: Sequence[Event], state: DialogueState, to_bot: bool = True
     ) -> ParsedTurn:
-        """The frame of a message, written down once, whoever else answers it as well."""
+        """The frame of a message, written down once, whoever else answers it as well.
+
+        Of what was said to a person the mood is left out: it was theirs to deal with, and calls nobody again.
+        """
         text = message.payload["text"]
         parsed = _pressed(text, events) or self._parser.parse(text, state)
+        if not to_bot:
+            parsed = parsed.model_copy(update={"sentiment": Sentiment(), "understood": True})
         payload = {"frame": {**parsed.frame(), "understood": parsed.understood}, "message": message.seq}
         first = self._conversations.append(conversation, "parsed", payload, f"parsed:{message.seq}")
         return ParsedTurn.model_validate(first.payload["frame"])
@@ -136,6 +148,12 @@ class Assistant:
         shopper = self._conversations.shopper_of(conversation)
         now = datetime.now(UTC)
         return self._products.interact(Interaction(shopper, product, kind, now, value, conversation, position))
+
+
+def _said_to_a_person(events: Sequence[Event], until: int) -> list[Event]:
+    """The latest messages before number `until` that the bot has not read: a person had the conversation."""
+    read = max((e.payload.get("message", 0) for e in events if e.kind == "parsed"), default=0)
+    return [e for e in events if e.kind == "message" and read < e.seq < until][-CAUGHT_UP:]
 
 
 def _shows(event: Event, product: str) -> bool:

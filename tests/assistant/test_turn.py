@@ -11,6 +11,7 @@ from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
 from assistant.parser import Parser, tuned_prompt
 from assistant.ranking.ranker import Ranker
+from assistant.state import fold
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
 from assistant.types import Reply
@@ -179,8 +180,30 @@ def test_after_a_handoff_the_bot_is_silent_until_it_is_given_back(chat: Chat) ->
     desk.reply(chat.conversation, "lin", "These?", ["bag", "trail"])
     desk.hand_back(chat.conversation, "lin")
     assert not unanswered(chat.conversations.events(chat.conversation))
+    chat.llm.enqueue(frame("find", slots={"category": ["scarf"], "color": ["red"]}))
     again = chat.say("is the second one waterproof?", frame("ask", items=[2]))
     assert "Trail running shoes" in again.text
+
+
+def test_the_bot_knows_what_was_said_while_a_person_had_the_conversation(chat: Chat) -> None:
+    chat.say("scarf", frame("find", slots={"category": ["scarf"]}))
+    chat.say("a human", frame("human"))
+    desk = Desk(chat.conversations, chat.store)
+    desk.claim(chat.conversation, "lin")
+    for said in ("this is a disgrace", "I am allergic to wool", "at most 100"):
+        chat.assistant.hear(chat.conversation, said)
+    navy = chat.store.by_external_id(["navy-scarf"])["navy-scarf"].text("en").title
+    desk.reply(chat.conversation, "lin", f"I would take the {navy.upper()}.")
+    desk.hand_back(chat.conversation, "lin")
+    chat.llm.enqueue(frame("other", mood=-2), frame("chitchat", profile={"allergies": ["wool"]}))
+    chat.llm.enqueue(frame("refine", slots={"price_max": "100"}))
+    reply = chat.say("put that one in the cart", frame("cart"))
+    assert navy in reply.text
+    assert "wool" in reply.text  # noted, and said so
+    state = fold(chat.conversations.events(chat.conversation))
+    assert state.slots["price_max"] == 100
+    assert state.mood == 0
+    assert chat.conversations.waiting() == []
 
 
 def test_who_waits_can_go_back_to_the_bot(chat: Chat) -> None:

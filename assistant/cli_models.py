@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +72,7 @@ def train_parser(
     base: Annotated[str, typer.Option(help="Base model, path or hub id; empty is the embedded one.")] = "",
     data: Data = None,
     share: Annotated[float, typer.Option(help="Of the full recipe's examples.")] = 1.0,
+    most_reviews: Annotated[int | None, typer.Option(help="Reviews of the open set; by default as --share says.")] = None,
     start: Annotated[Path | None, typer.Option(help="Folder of an adapter to go on from.")] = None,
     epochs: Annotated[float, typer.Option(help="Passes over all examples.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Rank of the adapter.")] = 16,
@@ -103,6 +104,8 @@ def train_parser(
     print_rows([{"hyper-parameter": f.name, "value": getattr(recipe, f.name)} for f in fields(recipe)], False)
     with _training_bar() as report:
         amounts = Amounts().scaled(share)
+        if most_reviews is not None:
+            amounts = replace(amounts, corpus_reviews=most_reviews)
         train(_base(settings, base), destination, recipe, amounts, _lexicons(settings), data, report, start)
     out.print(f"the adapter is in {destination}; measure it with: daogou evaluate parser --adapter {destination}")
 

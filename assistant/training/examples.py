@@ -20,7 +20,7 @@ from catalog.types import Language
 
 Task = Literal["parse", "explain", "review", "brief"]
 TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
-_REVIEW_LENGTH = 200  # characters of a review from a corpus
+_REVIEW_LENGTHS = 10, 200  # characters of a review from a corpus; a shorter one is often a torn-off line
 _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 
 
@@ -28,7 +28,7 @@ _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 class Example:
     """One prompt with its answer, which stops early where the labels do.
 
-    `lone` marks an answer that is one label; early in training it may weigh more.
+    `lone` marks an answer that is one label and nothing else.
     """
 
     task: Task
@@ -47,7 +47,7 @@ class Amounts:
     briefs: int = 1_000
     corpus_reviews: int = 12_000
     corpus_moods: int = 600
-    corpus_passes: int = 4  # times that each labelled utterance is seen in an epoch
+    corpus_passes: int = 6  # times that each labelled utterance is seen in an epoch
 
     def scaled(self, share: float) -> "Amounts":
         """A share of everything, of the passes at least one."""
@@ -113,14 +113,14 @@ def _labelled(lines: Sequence[Utterance], passes: int) -> Iterable[Example]:
 
 def _judged(labelled: Sequence[tuple[str, str]], amounts: Amounts, rng: random.Random) -> Iterable[Example]:
     """Reviews of which only the polarity is known; the answer stops behind it."""
-    chosen = rng.sample(labelled, amounts.corpus_reviews)
+    shortest, longest = _REVIEW_LENGTHS
+    whole = [(readable(t), p) for t, p in labelled if shortest <= len(t) <= longest]
+    chosen = rng.sample(whole, min(amounts.corpus_reviews, len(whole)))
     for text, polarity in chosen:
-        shown = readable(text[:_REVIEW_LENGTH])
-        yield Example("review", render("review", review=shown), f'{{"polarity":"{polarity}', lone=True)
+        yield Example("review", render("review", review=text), f'{{"polarity":"{polarity}', lone=True)
     for text, polarity in chosen[: amounts.corpus_moods]:
         mood = 2 if polarity == "positive" else -2
-        prompt = tuned_prompt(readable(text[:_REVIEW_LENGTH]), "nothing")
-        yield Example("parse", prompt, f'{{"mood":{mood}')
+        yield Example("parse", tuned_prompt(text, "nothing"), f'{{"mood":{mood}', lone=True)
 
 
 def _json(value: Any) -> str:

@@ -39,8 +39,6 @@ class Recipe:
     warmup: float = 0.03  # share of the steps
     epochs: float = 1.0
     batch_tokens: int = 768  # padded tokens of a batch, on each device
-    label_weight: float = 4.0  # of a lone label's tokens, so that it counts as a frame of many does ...
-    label_steps: int = 750  # ... in the first steps only: kept up, it slows frames down
     seed: int = 7
     validate_every: int = 250  # steps
     patience: int = 6  # validations without a better frame accuracy until training stops
@@ -166,8 +164,7 @@ class Trainer:
         try:
             for batch in batches[progress.step :]:
                 started = time.monotonic()
-                weight = recipe.label_weight if progress.step < recipe.label_steps else 1.0
-                loss = _loss(*self._scores(batch), batch, weight)
+                loss = cross_entropy(*self._scores(batch))
                 accelerator.backward(loss)
                 accelerator.clip_grad_norm_(self.network.parameters(), 1.0)
                 self._optimizer.step()
@@ -291,13 +288,6 @@ class Trainer:
             setattr(progress, name, value)
 
 
-def _loss(scores: torch.Tensor, answers: torch.Tensor, batch: Sequence[Encoded], label_weight: float) -> torch.Tensor:
-    """Mean cross-entropy of the answer tokens (N), those of lone labels weighted."""
-    weights = [label_weight if e.lone else 1.0 for e in batch for _ in range(len(e.ids) - e.start)]
-    weight = torch.tensor(weights, device=scores.device)  # (N,)
-    return (cross_entropy(scores, answers, reduction="none") * weight).sum() / weight.sum()
-
-
 def _start_from(start: Path, base: Any, network: Any, name: str) -> None:
     """Give `network` the weights of the adapter in `start`. Raises `LLMError` if they do not fit."""
     from peft import set_peft_model_state_dict
@@ -341,10 +331,13 @@ def _answer_tokens(encoded: Sequence[Encoded], constrained: bool, most: int | No
 
 
 def _by_length(encoded: Sequence[Encoded], tokens: int, rng: random.Random) -> list[list[Encoded]]:
-    """Batches of at most `tokens` padded tokens, of one kind and like length, in random order."""
+    """Batches of at most `tokens` padded tokens, of one kind and like length, in random order.
+
+    Lone labels are a kind of their own: beside frames of thirty tokens, one token would teach next to nothing.
+    """
     batches: list[list[Encoded]] = []
-    for constrained in (True, False):
-        group = sorted((e for e in encoded if e.constrained == constrained), key=lambda e: len(e.ids))
+    for kind in ((True, False), (True, True), (False, False)):
+        group = sorted((e for e in encoded if (e.constrained, e.lone) == kind), key=lambda e: len(e.ids))
         batch: list[Encoded] = []
         for example in group:
             if batch and len(example.ids) * (len(batch) + 1) > tokens:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,6 @@ def train_parser(
     began and where they ended, which does better on new phrasings than either (Wortsman et al., "Robust fine-tuning
     of zero-shot models", 2022). Raises `LLMError` where the base is not there or memory runs out.
     """
-    if start is not None:  # its lone labels are learned already
-        recipe = replace(recipe, label_steps=0)
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)
     examples = training_examples(amounts, recipe.seed, lexicons, data)

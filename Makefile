@@ -1,12 +1,13 @@
 # make serve: the sample shop with its chat, on http://127.0.0.1:7860
 # make chat:  the same in the terminal
 # make test:  lint, types and tests
+# make contract: sends the API everything that its schema allows, and does not, in some minutes
 # make adapter: trains the shipped adapter anew, in some three hours of two cores; with open sets:
 #               make adapter DATA="--data FOLDER"
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve chat test adapter clean
+.PHONY: serve chat test contract adapter clean
 
 serve: .venv/installed
 	$(BIN)/daogou serve
@@ -21,6 +22,9 @@ test: .venv/tested
 	$(BIN)/mypy
 	$(BIN)/daogou models fetch
 	$(BIN)/pytest
+
+contract: .venv/tested
+	CONTRACT_EXAMPLES=1000 $(BIN)/pytest tests/web/test_openapi.py
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

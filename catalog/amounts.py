@@ -68,6 +68,8 @@ def parse_height(text: str) -> Decimal | None:
 
     >>> [str(parse_height(t)) for t in ("1米83", "一米八", "一米七五", "1.75 m", "5'9", "6 feet", "183cm")]
     ['183', '180', '175', '175', '175', '183', '183']
+    >>> parse_height("一") is None  # as in 一点
+    True
     """
     words = plain(text)
     if feet := _FEET.search(words):
@@ -81,7 +83,7 @@ def parse_height(text: str) -> Decimal | None:
     value = parse_amount(re.sub(r"[a-z米厘公分]+", " ", words))
     if value is None:
         return None
-    return _within(HEIGHTS, value * 100 if value < 3 else value)
+    return _within(HEIGHTS, value * 100 if Decimal("1.2") <= value < 3 else value)
 
 
 def parse_weight(text: str) -> Decimal | None:

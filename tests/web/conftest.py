@@ -54,6 +54,14 @@ def shop(script: ScriptedLLM, data_dir: Path) -> Iterator[Shop]:
     running.close()
 
 
+@pytest.fixture
+def talking_shop(script: ScriptedLLM, data_dir: Path) -> Iterator[Shop]:
+    """The same, whose model writes texts as well: what is said of picks, briefs."""
+    running = Shop(build(Settings(data_dir=data_dir), llm=script))
+    yield running
+    running.close()
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright

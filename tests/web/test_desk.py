@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from web.identity import Identity
 
 PASSWORD = "correct horse battery"
 ANGRY = frame("order", mood=-2)
+BRIEF = "想要：投诉，跑鞋坏了\n限制：无\n态度：非常不满\n心情：生气\n待办：处理投诉"
 
 
 class Agent:
@@ -184,7 +186,14 @@ def test_the_page_cannot_be_framed(shop: Shop) -> None:
 
 
 @pytest.mark.browser
-def test_from_anger_to_five_stars(chromium: Any, shop: Shop, script: ScriptedLLM) -> None:
+def test_from_anger_to_five_stars(chromium: Any, talking_shop: Shop, script: ScriptedLLM, tmp_path: Path) -> None:
+    """Two windows, from a complaint to a rating; `--basetemp DIR` keeps a picture of each stage."""
+
+    def picture(stage: str) -> None:
+        shopper.screenshot(path=tmp_path / f"{stage}-shopper.png")
+        desk.screenshot(path=tmp_path / f"{stage}-desk.png")
+
+    shop = talking_shop
     shop.parts.staff.add("Lin", PASSWORD)
     shopper = chromium.new_context(locale="zh-CN").new_page()
     desk = chromium.new_context(locale="en-GB").new_page()
@@ -196,13 +205,15 @@ def test_from_anger_to_five_stars(chromium: Any, shop: Shop, script: ScriptedLLM
 
     shopper.goto(shop.url)
     shopper.wait_for_selector("#dg-message textarea")
-    script.enqueue(ANGRY)
+    script.enqueue(ANGRY, BRIEF)
     shopper.locator("#dg-message textarea").fill("买的跑鞋第一天就坏了，我要投诉！")
     shopper.locator("#dg-send").click()
     shopper.wait_for_function("document.body.innerText.includes('已为您转接人工客服')")
     desk.wait_for_selector("#queue button:has-text('投诉')")
     assert desk.title().startswith("(1)")
     desk.locator("#queue button").first.click()
+    desk.wait_for_selector("#transcript li:has-text('跑鞋坏了')")
+    picture("1-waiting")
     desk.get_by_role("button", name="Claim").click()
     shopper.wait_for_function("document.body.innerText.includes('Lin已接入')")
     desk.get_by_label("Products").fill("跑鞋")
@@ -213,12 +224,14 @@ def test_from_anger_to_five_stars(chromium: Any, shop: Shop, script: ScriptedLLM
     shopper.wait_for_function("document.body.innerText.includes('给您换这双好吗')")
     shopper.wait_for_selector(".dg-card")
     sent = shopper.locator(".dg-card").first.get_attribute("data-product")
+    picture("2-answered")
     desk.get_by_role("button", name="Back to the bot").click()
     shopper.wait_for_function("document.body.innerText.includes('导购助手继续为您服务')")
     script.enqueue(frame("cart", items=[1]))
     shopper.locator("#dg-message textarea").fill("第一个加购物车")
     shopper.locator("#dg-send").click()
     shopper.wait_for_function("document.body.innerText.includes('已加入购物车')")
+    picture("3-bot-again")
     conversation = shop.parts.conversations.all()[-1][0]
     shopper_id = shop.parts.conversations.shopper_of(conversation)
     assert shop.parts.products.history(shopper_id)[0].product == sent  # the bot knows what staff sent
@@ -227,6 +240,8 @@ def test_from_anger_to_five_stars(chromium: Any, shop: Shop, script: ScriptedLLM
     shopper.locator("#dg-send").click()
     desk.get_by_role("button", name="Claim").click()
     desk.get_by_role("button", name="Resolve").click()
+    shopper.wait_for_selector(".dg-star")
+    picture("4-closed")
     shopper.locator(".dg-star").nth(4).click()
     shopper.wait_for_function("!document.querySelector('.dg-star')")
     assert shop.parts.conversations.events(conversation)[-1].payload == {"score": 5}

@@ -13,17 +13,19 @@ from assistant.answers import Answers
 from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
 from assistant.handoff import Thresholds
-from assistant.llm import LLM
-from assistant.llm.adapters import SHIPPED, shipped_adapters
+from assistant.llm import LLM, LLMError
+from assistant.llm.adapters import SHIPPED, adapter_version, shipped_adapters
 from assistant.memory import Memory
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
 from assistant.ranking.ranker import MANIFEST, Ranker
+from assistant.reviews import ReviewReader
 from assistant.settings import Settings
 from assistant.staff import StaffStore
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
 from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder, product_vectors
+from catalog.enrich import load_readings
 from catalog.feeds import jsonlines
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
@@ -85,6 +87,17 @@ def adapter_path(settings: Settings) -> Path | None:
     if settings.llm_adapter:
         return Path(settings.llm_adapter)
     return None if settings.llm_model else shipped_adapters() / SHIPPED
+
+
+def open_reader(settings: Settings, progress: Progress = lambda step: None) -> ReviewReader:
+    """What reads reviews: a tuned model. Raises `LLMError` for one that is not."""
+    llm = open_llm(settings, progress)
+    if not llm.tuned:
+        raise LLMError(
+            f"{llm.name} has no adapter: only a model that was tuned for it (`daogou train parser`) reads reviews"
+        )
+    adapter = None if settings.llm_url else adapter_path(settings)
+    return ReviewReader(llm, adapter_version(adapter) if adapter else settings.llm_adapter)
 
 
 def open_parser(llm: LLM, embedder: Embedder) -> Parser:
@@ -170,7 +183,7 @@ def catalog_or_sample(settings: Settings) -> list[Product]:
 
 
 def load_sample(store: ProductStore, data_dir: Path) -> None:
-    """The sample shop: products, reviews, pictures, vectors and 300 shoppers' histories."""
+    """The sample shop: products, reviews and what was read in them, pictures, vectors, 300 shoppers' histories."""
     from catalog.sample.pictures import write_pictures
 
     with as_file(files("catalog.sample")) as sample:
@@ -178,6 +191,7 @@ def load_sample(store: ProductStore, data_dir: Path) -> None:
             store, sample / "products.jsonl.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl"
         )
         import_history(store, sample / "history.csv.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl")
+        load_readings(store, sample / "readings.json.gz")
         saved = np.load(sample / "vectors.npz")
         vectors = dict(zip(saved["hashes"].tolist(), saved["vectors"], strict=True))
     add_vectors(store.engine, EMBEDDED, vectors)

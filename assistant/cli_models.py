@@ -72,7 +72,9 @@ def train_parser(
     base: Annotated[str, typer.Option(help="Base model, path or hub id; empty is the embedded one.")] = "",
     data: Data = None,
     share: Annotated[float, typer.Option(help="Of the full recipe's examples.")] = 1.0,
-    most_reviews: Annotated[int | None, typer.Option(help="Reviews of the open set; by default as --share says.")] = None,
+    most_reviews: Annotated[
+        int | None, typer.Option(help="Reviews of the open set; by default as --share says.")
+    ] = None,
     start: Annotated[Path | None, typer.Option(help="Folder of an adapter to go on from.")] = None,
     epochs: Annotated[float, typer.Option(help="Passes over all examples.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Rank of the adapter.")] = 16,
@@ -190,6 +192,22 @@ def evaluate_fuzz(
     llm = open_llm(settings_of(), note)
     with spinner("starting") as progress:
         rows = run(llm, count, baseline, data, progress)
+    print_rows(rows, as_json)
+
+
+@evaluate_app.command("reviews")
+def evaluate_reviews(
+    count: Annotated[int, typer.Option(help="Distinct reviews, half of each language.")] = 200, as_json: Json = False
+) -> None:
+    """Reading reviews: a list of words beside the model.
+
+    Example: daogou evaluate reviews
+    """
+    from assistant.build import open_reader
+    from assistant.evaluation.reviews import run
+
+    with spinner("loading the model") as progress:
+        rows = run(open_reader(settings_of(), progress), count, progress)
     print_rows(rows, as_json)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from assistant.aspects import aspect_name
 from assistant.llm import LLM, LLMError
-from assistant.phrases import money, phrase
+from assistant.phrases import listed, money, phrase
 from assistant.prompts import render
 from assistant.ranking.features import record_text, stands_in
 from assistant.ranking.ranker import BASE
@@ -22,6 +23,8 @@ from catalog.types import Language, Product
 MAX_TOKENS = 48
 MOST_PARTS = 5  # of a score that a shopper is shown
 LEAST_PART = 0.05  # of a score that is worth a word
+FEWEST_VOICES = 2  # buyers who must say the same before it is told ...
+MOST_TOLD = 2  # ... of so many aspects
 SHORTEST = 8  # characters; less is no advice
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NUMBER_WORDS = re.compile(r"[零一二三四五六七八九十百千万两]+(?:元|块|折|分|星|年|天|个月|小时)")
@@ -158,9 +161,25 @@ def about(product: Product, language: Language) -> str:
         phrase("fact_price", language, price=money(product.price, product.currency)),
         phrase("fact_sizes", language, sizes=", ".join(sizes)) if sizes else "",
         phrase("fact_stock", language, stock=product.stock) if product.stock else phrase("fact_sold_out", language),
+        *buyers_say(product, language),
     ]
     facts_line = ("；" if language == "zh" else "; ").join(filter(None, known))
     return phrase("about", language, name=product.text(language).title, facts=facts_line)
+
+
+def buyers_say(product: Product, language: Language) -> list[str]:
+    """What most buyers praise and what most of them blame, each with how many of how many do."""
+    lines = []
+    for key_, voices in (("praised", "good"), ("blamed", "bad")):
+        told = [
+            phrase("voices", language, aspect=aspect_name(o.aspect, language), count=f"{getattr(o, voices):.0f}",
+                   of=f"{o.good + o.bad:.0f}")
+            for o in product.opinions
+            if getattr(o, voices) >= FEWEST_VOICES and getattr(o, voices) > (o.good + o.bad) / 2
+        ]  # fmt: skip
+        if told:
+            lines.append(phrase(key_, language, told=listed(told[:MOST_TOLD], language)))
+    return lines
 
 
 def _reason(part: Contribution, recommendation: Recommendation, language: Language) -> str:
@@ -171,6 +190,9 @@ def _reason(part: Contribution, recommendation: Recommendation, language: Langua
         return phrase("why_brand", language, brand=evidence[0], count=evidence[1])
     if part.feature == "rating" and product.review_count and product.rating >= 4:
         return phrase("why_rating", language, rating=evidence[0], count=evidence[1])
+    if part.feature == "opinion" and evidence:
+        aspect, good, voices = evidence
+        return phrase("why_opinion", language, aspect=aspect_name(aspect, language), good=good, voices=voices)
     if part.feature == "color" and evidence:
         return phrase("why_color", language, words=evidence[0]) if _in(evidence[0], language) else ""
     if part.feature == "history":

@@ -1,45 +1,51 @@
-"""A review to what it says: its polarity, the aspects it praises or blames, and tags for the product."""
+"""A review to what it says: its polarity, the aspects (`assistant.aspects`) it praises or blames, and tags for the product."""
 
-from dataclasses import dataclass
+import logging
 from typing import Any
 
+from assistant.aspects import aspects
 from assistant.frame import readable, spans
-from assistant.llm import LLM
+from assistant.llm import LLM, LLMError
 from assistant.prompts import render
+from catalog.types import Reading
+
+log = logging.getLogger(__name__)
 
 POLARITIES = ("positive", "negative")
-ASPECTS = (
-    "quality", "price", "fit", "comfort", "appearance", "performance", "battery", "taste", "smell", "delivery",
-    "service", "ease",
-)  # fmt: skip
 MAX_TOKENS = 120
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewReading:
-    """What one review says. `good` and `bad` are aspects (see `ASPECTS`); `tags` are spans of its text."""
+class ReviewReader:
+    """Reads reviews with a tuned model; its name changes with the adapter, so that a better one reads anew."""
 
-    polarity: str
-    good: tuple[str, ...] = ()
-    bad: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    def __init__(self, llm: LLM, name: str) -> None:
+        self._llm = llm
+        self.name = name
+
+    def read(self, text: str) -> Reading | None:
+        """What a review says, nothing where the model has no answer."""
+        try:
+            return read_review(self._llm, text)
+        except LLMError as error:
+            log.warning("a review could not be read: %s", error)
+            return None
 
 
-def read_review(llm: LLM, text: str) -> ReviewReading:
+def read_review(llm: LLM, text: str) -> Reading:
     """What a review says, as the tuned model reads it. Raises `LLMError`."""
     shown = readable(text)
     raw = llm.complete_json(render("review", review=shown), review_schema(shown), max_tokens=MAX_TOKENS)
     good, bad, tags = (tuple(dict.fromkeys(raw.get(name, ()))) for name in ("good", "bad", "tags"))
-    return ReviewReading(raw["polarity"], good, bad, tags)
+    return Reading(raw["polarity"], good, bad, tags)
 
 
 def review_schema(text: str) -> dict[str, Any]:
     """The JSON schema of what a review can say."""
-    aspects = {"type": "array", "items": {"enum": list(ASPECTS)}, "minItems": 1, "maxItems": 6}
+    voices = {"type": "array", "items": {"enum": list(aspects())}, "minItems": 1, "maxItems": 6}
     tags = {"type": "array", "items": {"enum": spans(text) or [""]}, "minItems": 1, "maxItems": 4}
     return {
         "type": "object",
-        "properties": {"polarity": {"enum": list(POLARITIES)}, "good": aspects, "bad": aspects, "tags": tags},
+        "properties": {"polarity": {"enum": list(POLARITIES)}, "good": voices, "bad": voices, "tags": tags},
         "required": ["polarity"],
         "additionalProperties": False,
     }

@@ -159,6 +159,28 @@ class ReviewRow(Base):
     created: Mapped[datetime | None] = mapped_column(Instant)
 
 
+class ReadingRow(Base):
+    """What a reader found in a review, by what was read, so that equal text is never read twice."""
+
+    __tablename__ = "readings"
+    reader: Mapped[str] = mapped_column(String(200), primary_key=True)
+    review_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    polarity: Mapped[str] = mapped_column(String(10))
+    good: Mapped[list[str]] = mapped_column(JSON)
+    bad: Mapped[list[str]] = mapped_column(JSON)
+    tags: Mapped[list[str]] = mapped_column(JSON)
+
+
+class OpinionRow(Base):
+    """Reviews summed up; a product keeps its opinions when its feed is imported again."""
+
+    __tablename__ = "opinions"
+    product_id: Mapped[int] = _of_product()
+    aspect: Mapped[str] = mapped_column(String(20), primary_key=True)
+    good: Mapped[float]
+    bad: Mapped[float]
+
+
 class VectorRow(Base):
     """Embeddings by what was embedded, so that equal text is never embedded twice."""
 

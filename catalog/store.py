@@ -34,6 +34,7 @@ from catalog.schema import (
     FacetRow,
     ForgottenRow,
     InteractionRow,
+    OpinionRow,
     ProductRow,
     ProductTextRow,
     ReviewRow,
@@ -41,7 +42,7 @@ from catalog.schema import (
     VariantRow,
     insert_of,
 )
-from catalog.types import Attribute, Interaction, Product, ProductText, Review, Variant
+from catalog.types import Attribute, Interaction, Opinion, Product, ProductText, Review, Variant
 
 KEPT = 5_000  # products in memory
 BATCH = 1_000
@@ -104,7 +105,7 @@ class ProductStore:
         """Add new products and replace changed ones, all in one transaction."""
         with self.engine.begin() as connection:
             written = Written()
-            for batch in _batches(products):
+            for batch in batches(products):
                 written += self.upsert_batch(connection, batch)
             return written
 
@@ -212,7 +213,7 @@ class ProductStore:
             rows = {r.id: r for r in connection.execute(select(ProductRow.__table__).where(ProductRow.id.in_(ids)))}
             children = {
                 table: _by_product(connection, table, ids)
-                for table in (ProductTextRow, AttributeRow, VariantRow, *([ReviewRow] if reviews else []))
+                for table in (ProductTextRow, AttributeRow, VariantRow, OpinionRow, *([ReviewRow] if reviews else []))
             }
         return {i: _product(rows[i], children) for i in ids if i in rows}
 
@@ -343,6 +344,17 @@ class ProductStore:
             ids = list(connection.scalars(select(ProductRow.id).where(ProductRow.external_id.in_(wanted))))
         return {p.external_id: p for p in self.by_id(ids).values()}
 
+    def set_opinions(self, summed: Mapping[str, Sequence[Opinion]]) -> None:
+        """Keep what buyers say of products, by the shop's own ids, in place of what was kept before."""
+        with self.engine.begin() as connection:
+            known = select(ProductRow.external_id, ProductRow.id).where(ProductRow.external_id.in_(summed))
+            ids = dict(connection.execute(known).tuples().all())
+            connection.execute(delete(OpinionRow).where(OpinionRow.product_id.in_(ids.values())))
+            rows = [{"product_id": ids[p], **_fields(o)} for p, said in summed.items() if p in ids for o in said]
+            if rows:
+                connection.execute(insert(OpinionRow), rows)
+            _count_up(connection)
+
     def set_stock(self, external_id: str, stock: int) -> None:
         """Change a product's stock, as a sale or a delivery does."""
         with self.engine.begin() as connection:
@@ -356,13 +368,14 @@ class ProductStore:
 
 
 def content_hash(product: Product) -> str:
-    """Changes when anything about the product does."""
-    return hashlib.sha256(
-        json.dumps(asdict(product), default=str, sort_keys=True, ensure_ascii=False).encode()
-    ).hexdigest()
+    """Changes when anything that the feed says of the product does."""
+    said = asdict(product)
+    del said["opinions"]
+    return hashlib.sha256(json.dumps(said, default=str, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def _batches(products: Iterable[Product]) -> Iterator[list[Product]]:
+def batches(products: Iterable[Product]) -> Iterator[list[Product]]:
+    """Products a thousand at a time."""
     batch: list[Product] = []
     for product in products:
         batch.append(product)
@@ -453,4 +466,7 @@ def _product(row: Row[Any], children: Mapping[Any, Mapping[int, list[Row[Any]]]]
         image=row.image,
         url=row.url,
         created=row.created,
+        opinions=tuple(
+            Opinion(o.aspect, o.good, o.bad) for o in sorted(of(OpinionRow), key=lambda o: -(o.good + o.bad))
+        ),
     )

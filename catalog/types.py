@@ -55,11 +55,33 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What one review says. `good` and `bad` are aspects, `tags` words of its text."""
+
+    polarity: str
+    good: tuple[str, ...] = ()
+    bad: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What buyers say of one aspect of a product: how many praise and how many blame it.
+
+    Buyers are counted by how far they are to be trusted, so that the numbers need not be whole.
+    """
+
+    aspect: str
+    good: float
+    bad: float
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """A product as a feed describes it.
 
     `price` is exact, in `currency` (ISO 4217). `rating` is 0 to 5, 0 with no `review_count`.
-    `stock` counts all variants. `created` is UTC.
+    `stock` counts all variants. `created` is UTC. `opinions` are read out of reviews, no part of a feed.
     """
 
     external_id: str
@@ -76,6 +98,7 @@ class Product:
     image: str = ""
     url: str = ""
     created: datetime | None = None
+    opinions: tuple[Opinion, ...] = ()
 
     def text(self, language: str) -> ProductText:
         """The text in `language`, or in the first language that there is."""

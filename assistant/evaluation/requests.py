@@ -56,7 +56,7 @@ ITEM_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "price": ("unitprice", "unit_price", "price", "价格"),
 }
 # The features in which the request has no part.
-OF_HISTORY = (*MODELS, "rating", "reviews", "brand", "kind", "new_kind", "color", "bought", "times", "since",
+OF_HISTORY = (*MODELS, "rating", "reviews", "praise", "brand", "kind", "new_kind", "color", "bought", "times", "since",
               "disliked", "usual_price")  # fmt: skip
 
 

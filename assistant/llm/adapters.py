@@ -38,6 +38,11 @@ def shipped_adapters() -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
+def adapter_version(path: Path) -> str:
+    """An adapter's name with the beginning of its weights' checksum: another after each training."""
+    return f"{path.name}@{hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()[:12]}"
+
+
 def list_adapters(folder: Path | None = None) -> list[AdapterInfo]:
     """Every adapter in `folder`, the shipped ones by default, by name."""
     found = sorted((folder or shipped_adapters()).glob(f"*/{DESCRIPTION}"))

@@ -19,6 +19,8 @@ WEIGHTS: Mapping[str, float] = {
     "usual_price": 0.3,
     "rating": 0.5,
     "reviews": 0.02,
+    "praise": 0.3,
+    "opinion": 0.8,
     "brand": 0.5,
     "kind": 0.2,
     "color": 0.25,
@@ -26,8 +28,9 @@ WEIGHTS: Mapping[str, float] = {
     "bought": -0.6,
     "disliked": -5.0,
 }
-# What no history teaches: nobody's mood or size is in it, and what a shopper dislikes they do not buy.
-TAUGHT: Mapping[str, float] = {"reassurance": 0.5, "own_size": 0.5, "disliked": -5.0}
+# What no history teaches: nobody's mood, size or care for what buyers say of an aspect is in it, and what a shopper
+# dislikes they do not buy.
+TAUGHT: Mapping[str, float] = {"reassurance": 0.5, "own_size": 0.5, "opinion": 1.5, "disliked": -5.0}
 ROUNDS = 300
 STOP_AFTER = 30  # rounds without a better validation
 PARAMETERS = {

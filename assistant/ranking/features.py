@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from assistant.aspects import asked_aspects, opinions_of, pleased
 from assistant.profile import Portrait, kind_of
 from assistant.ranking.behaviour import Floats
 from assistant.state import DialogueState
@@ -26,7 +27,7 @@ REASONS: Mapping[str, str] = {
     "text": "words", "lexical": "words", "dense": "words", "named": "words", "coverage": "words", "in_order": "words",
     "wishes": "wishes", **{f"wish_{name}": "wishes" for name in WISHES},
     "price": "price", "usual_price": "price",
-    "rating": "rating", "reviews": "rating", "reassurance": "mood",
+    "rating": "rating", "reviews": "rating", "praise": "rating", "opinion": "opinion", "reassurance": "mood",
     "brand": "brand", "kind": "kind", "color": "color", "own_size": "size",
     "bought": "bought", "times": "bought", "since": "bought", "again": "bought", "disliked": "disliked", "new_kind": "kind",
     "sequence": "history", "neighbours": "history", "factors": "history", "content": "history",
@@ -74,6 +75,7 @@ def evidence(product: Product, context: Context) -> dict[str, tuple[str, ...]]:
     found = {
         "wishes": met,
         "rating": (f"{product.rating:.1f}", str(product.review_count)) if product.review_count else (),
+        "opinion": _most_spoken(product, context.state),
         "price": (f"{named:f}",) if named else (),
         "brand": (product.brand, str(bought)) if bought and product.brand in portrait.brands else (),
         "color": tuple(c for c in product.values("color") if c in portrait.colors),
@@ -119,6 +121,10 @@ def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, 
         ("times", math.log1p(portrait.times.get(product.external_id, 0))),
         ("disliked", float(product.external_id in portrait.disliked)),
     ]
+    if product.opinions:
+        found.append(("praise", pleased(product.opinions)))
+    if asked := _asked(context.state):
+        found.append(("opinion", pleased(opinions_of(product, asked))))
     wishes = _wishes(product, context.state)
     if wishes:
         found.append(("wishes", sum(holds for _, _, holds in wishes) / len(wishes)))
@@ -164,6 +170,20 @@ def _wishes(product: Product, state: DialogueState) -> list[tuple[str, str, bool
     asked = [(name, word) for name in WISHES for word in _words(state.slots.get(name))]
     text = record_text(product) if asked else ""
     return [(name, word, stands_in(word, text)) for name, word in asked]
+
+
+def _asked(state: DialogueState) -> frozenset[str]:
+    """The aspects of what buyers say that the wishes ask for."""
+    return asked_aspects(word for name in WISHES for word in _words(state.slots.get(name)))
+
+
+def _most_spoken(product: Product, state: DialogueState) -> tuple[str, ...]:
+    """(aspect, buyers who praise it, buyers who speak of it) of what was asked for."""
+    voices = opinions_of(product, _asked(state))
+    if not voices:
+        return ()
+    most = max(voices, key=lambda o: o.good + o.bad)
+    return most.aspect, f"{most.good:.0f}", f"{most.good + most.bad:.0f}"
 
 
 def _named_price(state: DialogueState) -> Any:

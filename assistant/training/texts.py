@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from assistant.aspects import aspects as all_aspects
 from assistant.brief import Speaker
-from assistant.reviews import ASPECTS
 from assistant.training.draft import Turn
 from assistant.training.lexicon import Department, Lexicon
 from assistant.types import LIST_SLOTS
@@ -64,7 +64,7 @@ def review(language: Language, rng: random.Random) -> tuple[str, dict[str, Any]]
     words = _load("reviews")[language]
     polarity = rng.choice(("positive", "negative"))
     sides = {"positive": ("good", "bad"), "negative": ("bad", "good")}[polarity]
-    aspects = rng.sample(ASPECTS, rng.choice((1, 2, 2, 3, 4)))
+    aspects = rng.sample(all_aspects(), rng.choice((1, 2, 2, 3, 4)))
     turned = rng.randrange(1, len(aspects)) if len(aspects) > 1 and rng.random() < 0.4 else len(aspects)
     said: dict[str, list[str]] = {"good": [], "bad": []}
     text = ""

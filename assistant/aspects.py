@@ -1,0 +1,62 @@
+"""What reviews speak of: the names of aspects, the wishes that ask for one, and how far buyers are pleased with it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from catalog.amounts import plain
+from catalog.types import Language, Opinion, Product
+
+# A product that few speak of is taken to be about as good as most are.
+PRIOR_SHARE, PRIOR_VOICES = 0.75, 4.0
+
+
+def aspect_name(aspect: str, language: Language) -> str:
+    """What an aspect is called."""
+    name: str = _table()[aspect][language]
+    return name
+
+
+@cache
+def aspects() -> tuple[str, ...]:
+    """All of them, in the order of the file."""
+    return tuple(_table())
+
+
+def asked_aspects(wishes: Iterable[str]) -> frozenset[str]:
+    """The aspects that the words of wishes ask for.
+
+    >>> sorted(asked_aspects(["good battery", "red"])), sorted(asked_aspects(["续航好"]))
+    (['battery'], ['battery'])
+    """
+    return frozenset(aspect for wish in wishes for aspect in _asked(wish))
+
+
+def pleased(voices: Sequence[Opinion]) -> float:
+    """The share of buyers who praise, over all these opinions, with a prior against few voices."""
+    good, bad = sum(o.good for o in voices), sum(o.bad for o in voices)
+    return (good + PRIOR_SHARE * PRIOR_VOICES) / (good + bad + PRIOR_VOICES)
+
+
+def opinions_of(product: Product, wanted: frozenset[str]) -> tuple[Opinion, ...]:
+    """What buyers say of those aspects of a product."""
+    return tuple(o for o in product.opinions if o.aspect in wanted)
+
+
+@cache
+def _asked(wish: str) -> tuple[str, ...]:
+    text = f" {plain(wish)} "
+    return tuple(a for a, row in _table().items() if any(_within(word, text) for word in row["words"]))
+
+
+def _within(word: str, text: str) -> bool:
+    return (word if word[0] >= "\u4e00" else f" {word} ") in text
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    table: Mapping[str, Any] = yaml.safe_load(files("assistant").joinpath("aspects.yaml").read_text("utf-8"))
+    return table

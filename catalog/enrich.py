@@ -1,0 +1,169 @@
+"""What buyers say of products: every review is read once, and the readings are summed up by aspect."""
+
+import gzip
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Engine, select
+
+from catalog.facets import key
+from catalog.schema import ReadingRow, ReviewRow, insert_of
+from catalog.store import ProductStore, batches
+from catalog.types import Opinion, Reading, Review
+
+BATCH = 50  # readings written at once; a run that is killed loses no more
+BURST = timedelta(days=1)
+BURST_SHARE = 0.5  # of a product's reviews within a day ...
+BURST_LEAST = 5  # ... and so many of them, are a burst
+LONG_ENOUGH = 30  # characters from which the same text is no coincidence
+ONE_SIDED = 10  # reviews of one account that all give the same extreme rating
+DISTRUSTED = 0.2  # what a suspicious review counts
+Progress = Callable[[int, int], Any]  # reviews read, of how many
+
+
+class Reader(Protocol):
+    """Reads a review; readings are kept by the reader's name."""
+
+    name: str
+
+    def read(self, text: str) -> Reading | None:
+        """What the review says; nothing where it cannot be told, and the next run tries again."""
+        ...
+
+
+def review_hash(text: str) -> str:
+    """The key that a reading is kept under."""
+    return hashlib.sha256(text.strip().encode()).hexdigest()
+
+
+def read_reviews(engine: Engine, reader: Reader, progress: Progress = lambda done, of: None) -> int:
+    """Have every text read that the reader has not read yet; how many there were.
+
+    Written a batch at a time: what was read before a run was killed is not read again.
+    """
+    unread = _unread(engine, reader.name)
+    waiting = list(unread.items())
+    for start in range(0, len(waiting), BATCH):
+        batch = waiting[start : start + BATCH]
+        add_readings(engine, reader.name, {d: found for d, text in batch if (found := reader.read(text))})
+        progress(start + len(batch), len(waiting))
+    return len(unread)
+
+
+def add_readings(engine: Engine, reader: str, readings: Mapping[str, Reading]) -> None:
+    """Keep readings by the hash of what was read; those already there stay."""
+    rows = [
+        {"reader": reader, "review_hash": digest, "polarity": r.polarity, "good": list(r.good), "bad": list(r.bad),
+         "tags": list(r.tags)}
+        for digest, r in readings.items()
+    ]  # fmt: skip
+    if rows:
+        with engine.begin() as connection:
+            connection.execute(insert_of(engine)(ReadingRow).on_conflict_do_nothing(), rows)
+
+
+def readings(engine: Engine, reader: str) -> dict[str, Reading]:
+    """Everything that a reader has read, by the hash of the text."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(ReadingRow.__table__).where(ReadingRow.reader == reader))
+        return {r.review_hash: Reading(r.polarity, tuple(r.good), tuple(r.bad), tuple(r.tags)) for r in rows}
+
+
+def write_readings(engine: Engine, reader: str, path: Path) -> int:
+    """Write what a reader has read as compressed JSON, for another machine; how many readings there are."""
+    found = {digest: astuple(reading) for digest, reading in sorted(readings(engine, reader).items())}
+    text = json.dumps({"reader": reader, "readings": found}, ensure_ascii=False, separators=(",", ":"))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    return len(found)
+
+
+def load_readings(store: ProductStore, path: Path) -> None:
+    """Take over what `write_readings` wrote, and sum it up."""
+    told = json.loads(gzip.decompress(path.read_bytes()))
+    found = {
+        digest: Reading(p, tuple(good), tuple(bad), tuple(tags))
+        for digest, (p, good, bad, tags) in told["readings"].items()
+    }
+    add_readings(store.engine, told["reader"], found)
+    sum_up(store, told["reader"])
+
+
+def sum_up(store: ProductStore, reader: str) -> int:
+    """Write the opinions of all products anew out of the readings; how many products have any."""
+    found, one_sided = readings(store.engine, reader), _one_sided(store.engine)
+    count = 0
+    for page in batches(store.all(reviews=True)):
+        summed = {p.external_id: opinions(p.reviews, found, one_sided) for p in page}
+        store.set_opinions(summed)
+        count += sum(bool(said) for said in summed.values())
+    return count
+
+
+def opinions(
+    reviews: Sequence[Review], found: Mapping[str, Reading], one_sided: frozenset[str] = frozenset()
+) -> tuple[Opinion, ...]:
+    """Who praises and who blames what; each review counts as far as it is trusted."""
+    good: defaultdict[str, float] = defaultdict(float)
+    bad: defaultdict[str, float] = defaultdict(float)
+    for review, weight in zip(reviews, trust(reviews, one_sided), strict=True):
+        reading = found.get(review_hash(review.text), Reading(""))
+        for aspect in reading.good:
+            good[aspect] += weight
+        for aspect in reading.bad:
+            bad[aspect] += weight
+    return tuple(Opinion(a, round(good[a], 2), round(bad[a], 2)) for a in sorted({*good, *bad}))
+
+
+def trust(reviews: Sequence[Review], one_sided: frozenset[str] = frozenset()) -> list[float]:
+    """How much each review of one product counts, from 0 to 1.
+
+    Less than others do: copies of a long text, reviews that came in a burst, accounts that know one rating only
+    (signs of opinion spam after Jindal & Liu, "Opinion Spam and Analysis", 2008).
+    """
+    copies = Counter(key(r.text) for r in reviews if len(r.text) >= LONG_ENOUGH)
+    burst = _burst(reviews)
+    weights = []
+    for review in reviews:
+        weight = 1 / max(1, copies[key(review.text)])
+        if review.author in one_sided or review in burst:
+            weight = min(weight, DISTRUSTED)
+        weights.append(weight)
+    return weights
+
+
+def _burst(reviews: Sequence[Review]) -> frozenset[Review]:
+    """Reviews of one product that came within a day, if most did."""
+    dated = sorted((r for r in reviews if r.created), key=lambda r: str(r.created))
+    for first in dated:
+        near = [r for r in dated if r.created and first.created and timedelta() <= r.created - first.created <= BURST]
+        if len(near) >= BURST_LEAST and len(near) > BURST_SHARE * len(reviews):
+            return frozenset(near)
+    return frozenset()
+
+
+def _one_sided(engine: Engine) -> frozenset[str]:
+    """Accounts with many reviews, all of the best or all of the worst rating."""
+    given: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    with engine.connect() as connection:
+        for author, rating in connection.execute(select(ReviewRow.author, ReviewRow.rating)):
+            given[author][rating] += 1
+    return frozenset(
+        author
+        for author, ratings in given.items()
+        if author and len(ratings) == 1 and next(iter(ratings)) in (1, 5) and ratings.total() >= ONE_SIDED
+    )
+
+
+def _unread(engine: Engine, reader: str) -> dict[str, str]:
+    """Hash -> text of every review that has no reading by the reader."""
+    with engine.connect() as connection:
+        read = set(connection.scalars(select(ReadingRow.review_hash).where(ReadingRow.reader == reader)))
+        texts: Iterable[str] = connection.scalars(select(ReviewRow.text).distinct().order_by(ReviewRow.text))
+        found = {review_hash(text): text for text in texts if text.strip()}
+    return {digest: text for digest, text in found.items() if digest not in read}

@@ -34,7 +34,7 @@ TAUGHT: Mapping[str, float] = {"reassurance": 0.5, "own_size": 0.5, "opinion": 1
 ROUNDS = 300
 STOP_AFTER = 30  # rounds without a better validation
 PARAMETERS = {
-    "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "learning_rate": 0.05, "num_leaves": 15,
+    "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "learning_rate": 0.05, "num_leaves": 7,
     "min_data_in_leaf": 50, "lambda_l2": 1.0, "feature_fraction": 0.8, "deterministic": True,
     "force_row_wise": True, "num_threads": 2, "seed": 7, "verbosity": -1, "lambdarank_truncation_level": 20,
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """The features that a pick is scored by, the same ones for training and for serving."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from assistant.aspects import asked_aspects, opinions_of, pleased
 from assistant.profile import Portrait, kind_of
 from assistant.ranking.behaviour import Floats
 from assistant.state import DialogueState
+from catalog.amounts import plain
 from catalog.facets import key
 from catalog.lexical import document_words
 from catalog.types import Candidate, Product
@@ -24,7 +26,8 @@ OF_TASTE = ("sequence", "neighbours", "factors", "content")  # models that need 
 MODELS = (*OF_TASTE, "popularity", "lately", "again")
 # Feature -> what it is evidence of: the parts that a score is explained by.
 REASONS: Mapping[str, str] = {
-    "text": "words", "lexical": "words", "dense": "words", "named": "words", "coverage": "words", "in_order": "words",
+    "text": "words", "lexical": "words", "dense": "words", "named": "words", "coverage": "words",
+    "exact": "words", "ordered": "words", "apart": "words",
     "wishes": "wishes", **{f"wish_{name}": "wishes" for name in WISHES},
     "price": "price", "usual_price": "price",
     "rating": "rating", "reviews": "rating", "praise": "rating", "opinion": "opinion", "reassurance": "mood",
@@ -34,6 +37,7 @@ REASONS: Mapping[str, str] = {
     "popularity": "popularity", "lately": "popularity",
 }  # fmt: skip
 NAMES = tuple(REASONS)
+_WRITTEN = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
 _COLUMN = {name: at for at, name in enumerate(NAMES)}
 
 
@@ -56,7 +60,7 @@ def features(candidates: Sequence[Candidate], context: Context) -> Floats:
     """One row for each candidate and one column for each of `NAMES` (N, F); NaN where there is nothing to say."""
     rows = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
     best = max((c.score for c in candidates), default=0.0)
-    asked = _cut(context.state.query().text or context.state.text)
+    asked = context.state.query().text or context.state.text
     for row, candidate in zip(rows, candidates, strict=True):
         for name, value in (*_of(candidate, context, best), *_of_title(candidate.product, asked, context.state)):
             row[_COLUMN[name]] = value
@@ -143,18 +147,28 @@ def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, 
     return found
 
 
-def _of_title(product: Product, asked: tuple[str, ...], state: DialogueState) -> list[tuple[str, float]]:
-    """How much of what was asked the title names, how much of the title was asked for, and whether in that order."""
-    title = _cut(product.text(state.language).title)
+def _of_title(product: Product, request: str, state: DialogueState) -> list[tuple[str, float]]:
+    """How much of what was asked the title names, by stems and as written, and how much of the title was asked for.
+
+    Where it has all words as written: whether in that order, and how many others stand between them.
+    """
+    text = product.text(state.language).title
+    asked, title = _cut(request), _cut(text)
     if not asked or not title:
         return []
     common = set(asked) & set(title)
-    in_order = any(title[at : at + len(asked)] == asked for at in range(len(title) - len(asked) + 1))
-    return [
+    written, words = _as_written(request), _as_written(text)
+    places = [words.index(word) for word in written if word in words]
+    found = [
         ("named", len(common) / len(set(asked))),
         ("coverage", len(common) / len(set(title))),
-        ("in_order", float(in_order)),
+        ("exact", len(places) / max(1, len(written))),
+        ("ordered", 0.0),
     ]
+    if places and len(places) == len(written):
+        found[-1] = ("ordered", float(places == sorted(places)))
+        found.append(("apart", float(max(places) - min(places) + 1 - len(places))))
+    return found
 
 
 def _goodness(product: Product) -> float:
@@ -217,6 +231,12 @@ def _words(value: Any) -> tuple[str, ...]:
 def _cut(text: str) -> tuple[str, ...]:
     """The words of a text, Chinese ones cut apart, as the lexical index has them."""
     return tuple(document_words(text).split())
+
+
+@lru_cache(maxsize=20_000)
+def _as_written(text: str) -> tuple[str, ...]:
+    """The words of a text as they are written, of Chinese the characters, each once."""
+    return tuple(dict.fromkeys(_WRITTEN.findall(plain(text))))
 
 
 @lru_cache(maxsize=20_000)

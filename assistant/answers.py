@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import chain
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
+from assistant.cart import deed
 from assistant.explain import Explainer, about, to_pick
 from assistant.phrases import listed, money, phrase, sentences
 from assistant.profile import portrait_of
 from assistant.question import next_question
+from assistant.ranking.features import record_text, stands_in
 from assistant.ranking.ranker import Ranker
 from assistant.state import DialogueState
 from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
@@ -22,7 +25,8 @@ ALIKE = 20  # products most like a shown one that "more like this" chooses from
 GOOD_MOOD = 0.3
 SEARCHES = ("find", "refine", "recommend")
 
-Note = Callable[[str, InteractionKind], Any]  # writes down what the shopper did with a product
+Done = InteractionKind | Literal["uncart"]
+Note = Callable[[str, Done], Any]  # writes down what the shopper did with a product
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Answers:
         if state.intent in SEARCHES:
             yield from self._find(state, shopper, clock)
         elif state.intent == "cart":
-            yield self._cart(state, note)
+            yield self._cart(state, parsed, note)
         elif state.intent == "feedback":
             yield self._feedback(state, note)
         else:
@@ -208,8 +212,22 @@ class Answers:
         )
         return [c.product for c in self._search.search(asked.query(1))]
 
-    def _cart(self, state: DialogueState, note: Note) -> Reply:
-        products = self._meant(state, state.shown if len(state.shown) == 1 else ())
+    def _cart(self, state: DialogueState, parsed: ParsedTurn, note: Note) -> Reply:
+        done = deed(state.text)
+        if done in ("show", "pay"):
+            return self._cart_told(state, "" if done == "show" else "pay")
+        if done == "add":
+            return self._put_in(state, parsed, note)
+        chosen = state.cart if done == "empty" else [p.external_id for p in self._chosen(state, parsed, state.cart)]
+        gone = [product for product in chosen if product in state.cart]
+        if not gone and state.cart:
+            return Reply(state.language, phrase("which_one", state.language))
+        for product in gone:
+            note(product, "uncart")
+        return self._cart_told(replace(state, cart=tuple(p for p in state.cart if p not in gone)), "out")
+
+    def _put_in(self, state: DialogueState, parsed: ParsedTurn, note: Note) -> Reply:
+        products = self._chosen(state, parsed, state.shown)
         if not products:
             return Reply(state.language, phrase("which_one", state.language))
         for product in products:
@@ -219,6 +237,28 @@ class Answers:
         together = self._bought_with(products[-1], language)
         opening = f"{said} {phrase('also_bought', language)}" if together else said
         return Reply(language, opening, together)
+
+    def _cart_told(self, state: DialogueState, what: str) -> Reply:
+        """What is in the cart and what it comes to; `what` says what was asked for beside."""
+        language, products = state.language, list(self._products.by_external_id(state.cart).values())
+        lines = [phrase("out_of_cart", language)] if what == "out" else []
+        if products:
+            total = money(sum((p.price for p in products), Decimal(0)), products[0].currency)
+            names = listed([p.text(language).title for p in products], language)
+            lines.append(phrase("cart_holds", language, names=names, total=total))
+            lines += [phrase("pay", language), *self._contact(language)] if what == "pay" else []
+        else:
+            lines.append(phrase("cart_empty", language))
+        return Reply(language, sentences(lines, language))
+
+    def _chosen(self, state: DialogueState, parsed: ParsedTurn, among: Sequence[str]) -> list[Product]:
+        """The products meant: those pointed at, else the only one of `among` that has all words said."""
+        if state.items or len(among) == 1:
+            return self._meant(state, among)
+        words = [w for name in ("category", "brand", "color") for w in _said(parsed.slots.get(name))]
+        there = self._meant(state, among) if words else []
+        named = [p for p in there if all(stands_in(w, record_text(p)) for w in words)]
+        return named if len(named) == 1 else []
 
     def _bought_with(self, product: Product, language: Language) -> tuple[Pick, ...]:
         """What shoppers of a product took as well and can be had."""
@@ -282,6 +322,10 @@ def acknowledged(before: DialogueState, state: DialogueState) -> str:
     if lost := [phrase(f"fact_{name}", language) for name in before.profile if name not in state.profile]:
         lines.append(phrase("forgotten", language, facts=listed(lost, language)))
     return "".join(f"{line} " if language == "en" else line for line in lines)
+
+
+def _said(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
 
 
 def _plainly(value: Any, language: Language) -> str:

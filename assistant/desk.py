@@ -176,7 +176,7 @@ def _waiting(conversation: str, shopper: str, events: Sequence[Event], now: date
     spoken = max((n for n, e in enumerate(events) if e.kind == "staff"), default=-1)
     messages = [e for e in events if e.kind == "message"]
     unread = sum(e.kind == "message" for e in events[spoken + 1 :])
-    cart = sum(e.kind == "cart" for e in events)
+    cart = len(state.cart)
     return Waiting(
         conversation, shopper, held, round(state.mood, 2), waited, unread, cart,
         messages[-1].payload["text"] if messages else "", _priority(held, state, waited, cart),

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from assistant.cart import cart_after
 from assistant.types import NUMBER_SLOTS, PRICE_SLOTS, Fact, ParsedTurn
 from catalog.types import FACETS, Filters, Language, Query
 
@@ -21,7 +22,8 @@ class DialogueState:
 
     `slots` and `exclude` are the limits now in force; `profile` lasts longer than a search.
     `shown` holds product ids in the order last shown, `seen` all ids shown in this search (what
-    "more" must not repeat), `asked` the properties that it was asked about. `mood` is a running estimate in [-1, 1], `turn_mood` that of the last message.
+    "more" must not repeat), `asked` the properties that it was asked about, `cart` what was put in it here.
+    `mood` is a running estimate in [-1, 1], `turn_mood` that of the last message.
     `said` and `moods` are the last messages and the running moods after them.
     """
 
@@ -34,6 +36,7 @@ class DialogueState:
     shown: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
+    cart: tuple[str, ...] = ()
     mood: float = 0.0
     turn_mood: float = 0.0
     not_understood: int = 0
@@ -80,6 +83,8 @@ def fold(events: Iterable[Any], state: DialogueState | None = None) -> DialogueS
             state = replace(state, text=text, said=(*state.said, text)[-REMEMBERED:])
         elif event.kind == "parsed":
             state = update(state, ParsedTurn.model_validate(event.payload["frame"]), event.time)
+        elif event.kind in ("cart", "uncart"):
+            state = replace(state, cart=cart_after([event], state.cart))
         elif event.kind == "fact":
             state = replace(state, profile=_corrected(state.profile, event))
         elif event.kind in ("answer", "staff"):

@@ -15,7 +15,7 @@ from assistant.custody import HOLDERS
 from catalog.schema import ConversationRow, EventRow, ShopperRow, insert_of
 
 EventKind = Literal[
-    "message", "parsed", "answer", "feedback", "cart", "fact",
+    "message", "parsed", "answer", "feedback", "cart", "uncart", "fact",
     "handoff", "claimed", "transferred", "released", "returned", "resolved", "staff", "note", "tag", "rating", "away",
 ]  # fmt: skip
 ATTEMPTS = 100  # at the next number, when several write to one conversation at once

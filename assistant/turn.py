@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
+from zlib import crc32
 
-from assistant.answers import Answers, Clock, acknowledged
+from assistant.answers import Answers, Clock, Done, acknowledged
 from assistant.custody import in_queue, unanswered, with_bot
 from assistant.handoff import DEFAULTS, Reason, Thresholds, handoff_reason
 from assistant.payload import to_payload
@@ -74,7 +75,7 @@ class Assistant:
             reason = reason or handoff_reason(state, self._thresholds)
         clock.mark("parse")
         opening, reply = acknowledged(before, state), Reply(state.language)
-        for answer in self._respond(conversation, state, parsed, reason, clock):
+        for answer in self._respond(conversation, state, parsed, reason, clock, messages[-1].seq):
             reply = replace(answer, text=f"{opening}{answer.text}")
             yield reply
         clock.mark("text")
@@ -106,10 +107,14 @@ class Assistant:
         """Note what the shopper did with a product; False if there is no such product."""
         if not self._note(conversation, product, kind, value):
             return False
-        if kind in ("cart", "like", "dislike"):
-            event: EventKind = "cart" if kind == "cart" else "feedback"
-            self._conversations.append(conversation, event, {"product": product, "kind": kind})
+        self._write_down(conversation, product, kind)
         return True
+
+    def _write_down(self, conversation: str, product: str, done: Done, once: str | None = None) -> None:
+        """Of what was done with a product, what the page shows."""
+        events: dict[str, EventKind] = {"cart": "cart", "uncart": "uncart", "like": "feedback", "dislike": "feedback"}
+        if done in events:
+            self._conversations.append(conversation, events[done], {"product": product, "kind": done}, once)
 
     def _understand(
         self, conversation: str, message: Event, events: Sequence[Event], state: DialogueState, to_bot: bool = True
@@ -127,14 +132,17 @@ class Assistant:
         return ParsedTurn.model_validate(first.payload["frame"])
 
     def _respond(
-        self, conversation: str, state: DialogueState, parsed: ParsedTurn, reason: Reason | None, clock: Clock
+        self, conversation: str, state: DialogueState, parsed: ParsedTurn, reason: Reason | None, clock: Clock, to: int
     ) -> Iterator[Reply]:
+        """Replies to the message number `to`; what it changes is done once, whoever answers it again."""
         if reason:
             yield self._answers.person(state, len(self._conversations.waiting()) + 1)
             return
 
-        def note(product: str, kind: InteractionKind) -> None:
-            self._note(conversation, product, kind)
+        def note(product: str, done: Done) -> None:
+            if done != "uncart":
+                self._note(conversation, product, done)
+            self._write_down(conversation, product, done, f"{done}:{to}:{crc32(product.encode())}")
 
         shopper = self._conversations.shopper_of(conversation)
         yield from self._answers.respond(state, parsed, shopper, clock, note)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("catalog", "assistant", "web")
 ASSISTANT = (
     {"types"},
-    {"settings", "prompts", "phrases", "frame", "masking", "aspects"},
+    {"settings", "prompts", "phrases", "frame", "masking", "aspects", "cart"},
     {"state", "llm", "custody", "changes", "payload"},
     {"parser", "reviews", "brief", "store", "profile", "handoff", "staff", "privacy", "webhooks"},
     {"ranking", "memory", "service"},

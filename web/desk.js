@@ -6,7 +6,7 @@
       add_tag: "Add tag", products: "Products", search: "Search", claim: "Claim", release: "Back to the queue", hand_back: "Back to the bot",
       resolve: "Resolve", transfer: "Give to…", attach: "Attach", remove: "Remove", canned: "Canned replies", waiting: "waiting", with: "with",
       mood: "mood", present: "has the chat open", absent: "is not here", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
-      returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", tag: "tag", away: "told that nobody has come", figures: "Figures", conversations: "conversations", by_bot: "by the bot alone", waited: "waiting, median",
+      returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", uncart: "taken out of the cart", tag: "tag", away: "told that nobody has come", figures: "Figures", conversations: "conversations", by_bot: "by the bot alone", waited: "waiting, median",
       handled: "handling, median", reasons: "Handoffs by reason", ratings: "Ratings", moods: "Mood by day", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
       promise: "promise wanted", upset: "upset", falling: "ever more upset", not_understood: "not understood", repeated: "asked again and again" },
     zh: { desk: "客服台", name: "姓名", password: "密码", sign_in: "登录", sign_out: "退出", empty: "没有人在等待。",
@@ -14,7 +14,7 @@
       add_tag: "添加标签", products: "商品", search: "搜索", claim: "接入", release: "放回队列", hand_back: "交还机器人",
       resolve: "结束", transfer: "转给…", attach: "附上", remove: "移除", canned: "常用回复", waiting: "等待中", with: "由",
       mood: "情绪", present: "在线", absent: "不在线", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
-      returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", tag: "标签", away: "已告知暂无客服", figures: "数据", conversations: "会话", by_bot: "机器人独立完成", waited: "等待中位数",
+      returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", uncart: "移出购物车", tag: "标签", away: "已告知暂无客服", figures: "数据", conversations: "会话", by_bot: "机器人独立完成", waited: "等待中位数",
       handled: "处理中位数", reasons: "转人工原因", ratings: "评分", moods: "每日情绪", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
       promise: "索要承诺", upset: "情绪很差", falling: "情绪变差", not_understood: "没听懂", repeated: "反复询问" },
   };

@@ -165,9 +165,8 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
             events = parts.desk.transcript(conversation)
         shopper = parts.conversations.shopper_of(conversation)
         held, state = custody(events), fold(events)
-        carted = [e.payload["product"] for e in events if e.kind == "cart"]
         bought = [i for i in parts.products.history(shopper) if i.kind == "purchase"][:MOST_ORDERS]
-        products = parts.products.by_external_id({*shown_products(events), *carted, *(i.product for i in bought)})
+        products = parts.products.by_external_id({*shown_products(events), *state.cart, *(i.product for i in bought)})
         return {
             "conversation": conversation,
             "holder": held.holder,
@@ -177,7 +176,7 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
             "mood": round(state.mood, 2),
             "limits": {**state.slots, **{f"not {k}": v for k, v in state.exclude.items()}},
             "known": [{"text": k.text, "because": k.because} for k in parts.memory.known(shopper, language)],
-            "cart": [card(products[p], language) for p in carted if p in products],
+            "cart": [card(products[p], language) for p in state.cart if p in products],
             "orders": [
                 card(products[i.product], language, f"{i.time:%Y-%m-%d}") for i in bought if i.product in products
             ],

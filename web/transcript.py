@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 
 from assistant.build import Parts
+from assistant.cart import cart_after
 from assistant.payload import from_payload
 from assistant.phrases import phrase
 from assistant.store import Event
@@ -23,7 +24,16 @@ from web.live import Live
 from web.messages import NOTICES, shown_products
 from web.stream import event, event_stream
 
-VISIBLE = ("message", "answer", "staff", "feedback", "cart", "rating", *NOTICES)  # events that change the page
+VISIBLE = (
+    "message",
+    "answer",
+    "staff",
+    "feedback",
+    "cart",
+    "uncart",
+    "rating",
+    *NOTICES,
+)  # events that change the page
 _SPOKEN = ("message", "answer", "staff", *NOTICES)
 
 
@@ -73,7 +83,8 @@ class Transcript:
 
 def pieces(events: Sequence[Event], products: Mapping[str, Product], growing: Reply | None) -> dict[str, str]:
     """The event log, and the reply under way, as HTML by key. A reply has the same key before and after it is done."""
-    done = {(e.payload["product"], e.payload["kind"]) for e in events if e.kind in ("feedback", "cart")}
+    done = {(e.payload["product"], e.payload["kind"]) for e in events if e.kind == "feedback"}
+    done |= {(product, "cart") for product in cart_after(events)}
     last = max((e.seq for e in events if e.kind in _SPOKEN), default=0)
     found: dict[str, str] = {}
     language: Language = "en"

@@ -142,6 +142,28 @@ def test_the_second_one(chat: Chat) -> None:
     assert [(i.product, i.kind) for i in chat.store.history("ann")] == [(wanted, "cart")]
 
 
+def test_the_cart_is_filled_told_and_emptied(chat: Chat) -> None:
+    first, second, *_ = shown(chat.say("scarf", frame("find", slots={"category": ["scarf"]})))
+    chat.say("add the first one", frame("cart", items=[1]))
+    chat.say("and add the second", frame("cart", items=[2]))
+
+    def cart() -> tuple[str, ...]:
+        return fold(chat.conversations.events(chat.conversation)).cart
+
+    assert cart() == (first, second)
+    told = chat.say("what's in my cart?", frame("cart")).text
+    assert store_title(chat, first) in told
+    assert store_title(chat, second) in told
+    assert "which one" in chat.say("remove it from my cart", frame("cart")).text.lower()
+    color = chat.store.by_external_id([first])[first].values("color")[0]
+    chat.say("take the one out of my cart", frame("cart", slots={"color": [color]}))
+    assert cart() == (second,)
+    assert "checkout" in chat.say("check out", frame("cart")).text
+    assert chat.say("empty my cart", frame("cart")).text == "Taken out. Your cart is empty."
+    assert cart() == ()
+    assert [i.product for i in chat.store.history("ann")] == [second, first]
+
+
 def store_title(chat: Chat, product: str) -> str:
     found = chat.store.get(product)
     assert found is not None

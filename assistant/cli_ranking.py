@@ -65,18 +65,25 @@ def evaluate_ranking(
     attributes: Annotated[Path | None, typer.Option(help="JSON or table: what the products are like.")] = None,
     columns: Columns = None,
     epochs: Annotated[int, typer.Option(help="Most passes of the sequence models.")] = 60,
+    losses: Annotated[bool, typer.Option("--losses", help="Only the content model, by each of its losses.")] = False,
     as_json: Json = False,
 ) -> None:
     """The next product: popularity, neighbours, factors and sequences beside our blend; full ranking.
 
     Example: daogou evaluate ranking --interactions ../shared/data/amazon-beauty/Beauty.txt
     """
-    from assistant.evaluation.next_product import load_attributes, load_behaviour, run
+    from assistant.evaluation.next_product import load_attributes, load_behaviour, run, run_losses
     from assistant.ranking.sequence import SequenceRecipe
+
+    if losses and attributes is None:
+        raise typer.BadParameter("--losses needs --attributes: without them there is no content")
 
     behaviour = load_behaviour(interactions, pairs(columns))
     content = load_attributes(attributes, behaviour.products) if attributes else None
-    print_rows(run(behaviour, content, SequenceRecipe(epochs=epochs), note), as_json)
+    if losses:
+        print_rows(run_losses(behaviour, content, note), as_json)
+    else:
+        print_rows(run(behaviour, content, SequenceRecipe(epochs=epochs), note), as_json)
 
 
 @evaluate_app.command("requests")

@@ -103,25 +103,29 @@ def run(behaviour: Behaviour, content: Any, recipe: SequenceRecipe, progress: Pr
         "ALS (implicit)": late["factors"],
         "BPR (implicit)": bpr(before),
         "SASRec": lambda s, h: sasrec.score(h),
-        **(_content_alone(before, vectors, progress) if vectors is not None else {}),
         "ours, sequence": late["sequence"],
         "ours, blend": lambda s, h: _blended(late, blend, s, h),
     }
-    rows = []
-    for name, score in systems.items():
-        found, top = _ranked(score, test, shoppers)
-        coverage = len(np.unique(top)) / len(behaviour.products)
-        rows.append({"system": name, "shoppers": len(found), **summary(found), "coverage": round(coverage, 3)})
-    return rows
+    return [_row(name, score, test, shoppers, len(behaviour.products)) for name, score in systems.items()]
 
 
-def _content_alone(behaviour: Behaviour, vectors: Floats, progress: Progress) -> dict[str, Score]:
-    """The content model trained by each of its losses."""
-    models: dict[str, Score] = {}
+def run_losses(behaviour: Behaviour, content: Any, progress: Progress) -> list[dict[str, Any]]:
+    """The content model alone, trained by each of its losses, beside what is popular."""
+    before = behaviour.without_last(1)
+    test = _split(before, behaviour.sequences(), -1)
+    shoppers = np.array([shopper for shopper, s in enumerate(behaviour.sequences()) if len(s) >= 3])
+    often, vectors = popularity(before), _dense(content)
+    systems: dict[str, Score] = {"popularity": lambda s, h: np.tile(often, (len(h), 1))}
     for loss in get_args(Loss):
         progress(f"content model by {loss}")
-        models[f"content, {loss}"] = partial(_by_history, fit_content(behaviour, vectors, loss))
-    return models
+        systems[f"content, {loss}"] = partial(_by_history, fit_content(before, vectors, loss))
+    return [_row(name, score, test, shoppers, len(behaviour.products)) for name, score in systems.items()]
+
+
+def _row(name: str, score: Score, test: Split, shoppers: Ints, products: int) -> dict[str, Any]:
+    found, top = _ranked(score, test, shoppers)
+    coverage = len(np.unique(top)) / products
+    return {"system": name, "shoppers": len(found), **summary(found), "coverage": round(coverage, 3)}
 
 
 def _by_history(model: Content, shoppers: Ints, histories: Sequence[Ints]) -> Floats:

@@ -25,7 +25,6 @@ from assistant.staff import StaffStore
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
 from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder, product_vectors
-from catalog.enrich import load_readings
 from catalog.feeds import jsonlines
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
@@ -183,7 +182,7 @@ def catalog_or_sample(settings: Settings) -> list[Product]:
 
 
 def load_sample(store: ProductStore, data_dir: Path) -> None:
-    """The sample shop: products, reviews and what was read in them, pictures, vectors, 300 shoppers' histories."""
+    """The sample shop: products, reviews, pictures, vectors and 300 shoppers' histories."""
     from catalog.sample.pictures import write_pictures
 
     with as_file(files("catalog.sample")) as sample:
@@ -191,7 +190,6 @@ def load_sample(store: ProductStore, data_dir: Path) -> None:
             store, sample / "products.jsonl.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl"
         )
         import_history(store, sample / "history.csv.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl")
-        load_readings(store, sample / "readings.json.gz")
         saved = np.load(sample / "vectors.npz")
         vectors = dict(zip(saved["hashes"].tolist(), saved["vectors"], strict=True))
     add_vectors(store.engine, EMBEDDED, vectors)

@@ -263,12 +263,7 @@ def catalog_show(
 
 
 @catalog_app.command("enrich")
-def catalog_enrich(
-    destination: Annotated[
-        Path | None, typer.Option("--out", help="Write the readings to a .json.gz file as well.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def catalog_enrich(as_json: Json = False) -> None:
     """Read all reviews and sum up what buyers praise and blame. A run that was cut off goes on where it stopped.
 
     Example: daogou catalog enrich
@@ -276,7 +271,7 @@ def catalog_enrich(
     from time import monotonic
 
     from assistant.build import open_reader, open_store
-    from catalog.enrich import read_reviews, sum_up, write_readings
+    from catalog.enrich import read_reviews, sum_up
 
     settings = settings_of()
     store = open_store(settings)
@@ -286,8 +281,6 @@ def catalog_enrich(
         read = read_reviews(store.engine, reader, lambda done, of: progress(f"reviews: {done:,} of {of:,}"))
         seconds = monotonic() - began
         products = sum_up(store, reader.name)
-    if destination:
-        write_readings(store.engine, reader.name, destination)
     row = {"reader": reader.name, "texts read": read, "seconds": round(seconds), "products with opinions": products}
     print_rows([row], as_json)
 

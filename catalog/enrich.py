@@ -1,13 +1,9 @@
 """What buyers say of products: every review is read once, and the readings are summed up by aspect."""
 
-import gzip
 import hashlib
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Engine, select
@@ -73,25 +69,6 @@ def readings(engine: Engine, reader: str) -> dict[str, Reading]:
     with engine.connect() as connection:
         rows = connection.execute(select(ReadingRow.__table__).where(ReadingRow.reader == reader))
         return {r.review_hash: Reading(r.polarity, tuple(r.good), tuple(r.bad), tuple(r.tags)) for r in rows}
-
-
-def write_readings(engine: Engine, reader: str, path: Path) -> int:
-    """Write what a reader has read as compressed JSON, for another machine; how many readings there are."""
-    found = {digest: astuple(reading) for digest, reading in sorted(readings(engine, reader).items())}
-    text = json.dumps({"reader": reader, "readings": found}, ensure_ascii=False, separators=(",", ":"))
-    path.write_bytes(gzip.compress(text.encode(), mtime=0))
-    return len(found)
-
-
-def load_readings(store: ProductStore, path: Path) -> None:
-    """Take over what `write_readings` wrote, and sum it up."""
-    told = json.loads(gzip.decompress(path.read_bytes()))
-    found = {
-        digest: Reading(p, tuple(good), tuple(bad), tuple(tags))
-        for digest, (p, good, bad, tags) in told["readings"].items()
-    }
-    add_readings(store.engine, told["reader"], found)
-    sum_up(store, told["reader"])
 
 
 def sum_up(store: ProductStore, reader: str) -> int:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -10,15 +9,12 @@ from sqlalchemy import Engine
 from catalog.enrich import (
     BATCH,
     DISTRUSTED,
-    add_readings,
-    load_readings,
     opinions,
     read_reviews,
     readings,
     review_hash,
     sum_up,
     trust,
-    write_readings,
 )
 from catalog.store import ProductStore
 from catalog.types import Opinion, Product, Reading, Review
@@ -90,17 +86,6 @@ def test_what_could_not_be_read_is_tried_again(engine: Engine) -> None:
     ProductStore(engine).upsert([reviewed(FIT, TIGHT)])
     assert read_reviews(engine, Scripted(unreadable=TIGHT.text)) == 2
     assert read_reviews(engine, Scripted()) == 1
-
-
-def test_readings_move_to_another_machine(engine: Engine, store: ProductStore, tmp_path: Path) -> None:
-    add_readings(engine, "reader", SAID)
-    assert write_readings(engine, "reader", tmp_path / "readings.json.gz") == 2
-    store.upsert([reviewed(TIGHT)])
-    load_readings(store, tmp_path / "readings.json.gz")
-    assert readings(store.engine, "reader") == SAID
-    found = store.get("red-scarf")
-    assert found is not None
-    assert found.opinions == (Opinion("comfort", 1, 0), Opinion("fit", 0, 1))
 
 
 def test_suspicious_reviews_count_less() -> None:

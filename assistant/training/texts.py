@@ -59,6 +59,9 @@ def caption(lexicon: Lexicon, rng: random.Random) -> tuple[str, str]:
     return line, template.format(name=title, one=one, two=two, wish=wish, brand=brand)
 
 
+_ASIDES = 0.25  # share of reviews that begin with what is neither praise nor blame
+
+
 def review(language: Language, rng: random.Random) -> tuple[str, dict[str, Any]]:
     """(text, reading) of a made-up review of one to four aspects, praising some and blaming others."""
     words = _load("reviews")[language]
@@ -67,7 +70,7 @@ def review(language: Language, rng: random.Random) -> tuple[str, dict[str, Any]]
     aspects = rng.sample(all_aspects(), rng.choice((1, 2, 2, 3, 4)))
     turned = rng.randrange(1, len(aspects)) if len(aspects) > 1 and rng.random() < 0.4 else len(aspects)
     said: dict[str, list[str]] = {"good": [], "bad": []}
-    text = ""
+    text = rng.choice(words["aside"]) + rng.choice(words["joiners"]) if rng.random() < _ASIDES else ""
     for at, aspect in enumerate(aspects):
         side = sides[at >= turned]
         if at:

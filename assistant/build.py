@@ -99,9 +99,9 @@ def open_reader(settings: Settings, progress: Progress = lambda step: None) -> R
     return ReviewReader(llm, adapter_version(adapter) if adapter else settings.llm_adapter)
 
 
-def open_parser(llm: LLM, embedder: Embedder) -> Parser:
-    """The parser: a tuned model gets the bare message, any other is shown examples."""
-    return Parser(llm, tuned_prompt if llm.tuned else FewShotPrompt(embedder))
+def open_parser(llm: LLM, embedder: Callable[[], Embedder]) -> Parser:
+    """The parser: a tuned model gets the bare message, any other is shown examples, which are chosen by `embedder`."""
+    return Parser(llm, tuned_prompt if llm.tuned else FewShotPrompt(embedder()))
 
 
 def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
@@ -165,7 +165,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     thresholds = Thresholds(
         settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
     )
-    assistant = Assistant(open_parser(model, embedder), answers, store, conversations, thresholds)
+    assistant = Assistant(open_parser(model, lambda: embedder), answers, store, conversations, thresholds)
     return Parts(settings, store, conversations, search, answers, assistant, Memory(store, conversations),
                  Desk(conversations, store, model if settings.explain else None), StaffStore(store.engine))  # fmt: skip
 

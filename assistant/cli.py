@@ -133,7 +133,7 @@ def parse(
     from catalog.embedding import open_embedder
 
     settings = settings_of()
-    parser = open_parser(open_llm(settings, note), open_embedder(settings.embedding_model))
+    parser = open_parser(open_llm(settings, note), lambda: open_embedder(settings.embedding_model))
     requests: Iterator[dict[str, Any]] = iter([{"text": text}]) if text is not None else _json_lines()
     for request in requests:
         state = DialogueState(slots={k: _words(v) for k, v in (request.get("state") or {}).items()})

@@ -183,7 +183,8 @@ def evaluate_handoff(as_json: Json = False) -> None:
     from catalog.embedding import open_embedder
 
     settings = settings_of()
-    print_rows(run(open_parser(open_llm(settings, note), open_embedder(settings.embedding_model)), note), as_json)
+    parser = open_parser(open_llm(settings, note), lambda: open_embedder(settings.embedding_model))
+    print_rows(run(parser, note), as_json)
 
 
 @profile_app.command("show")

@@ -34,11 +34,14 @@ TEXT = "Explain\nFacts: Velora black running shoes; waterproof; breathable. Aske
 
 def run(model: str | Path, adapter: Path | None, rounds: int, progress: Callable[[str], Any]) -> list[dict[str, Any]]:
     """A row for each way to decode: times of a parse, tokens and speeds."""
+    from transformers import AutoTokenizer
+
     llm = LocalLLM(model, adapter)
+    tokenizer: Any = AutoTokenizer.from_pretrained(model)
     prompts = [tuned_prompt(m, "nothing") for m in MESSAGES]
     schemas = [frame_schema(m) for m in MESSAGES]
     ways: dict[str, Callable[[int], str]] = {
-        "generate": lambda i: _generate(llm, prompts[i]),
+        "generate": lambda i: _generate(llm, tokenizer, prompts[i]),
         "daogou": lambda i: _dumps(llm.complete_json(prompts[i], schemas[i], max_tokens=MAX_TOKENS)),
     }
     rows = []
@@ -79,22 +82,22 @@ def _text_row(llm: LocalLLM) -> dict[str, Any]:
     return {**row, "p95 ms": None, "first token ms": round(first * 1000)}
 
 
-def _generate(llm: LocalLLM, prompt: str) -> str:
+def _generate(llm: LocalLLM, tokenizer: Any, prompt: str) -> str:
     """transformers' own greedy decoding, until the brackets close."""
     from transformers import StoppingCriteriaList
 
-    encoded = llm.tokenizer(prompt, return_tensors="pt")
+    encoded = tokenizer(prompt, return_tensors="pt")
     start = encoded["input_ids"].shape[1]
 
     def closed(ids: torch.Tensor, _: Any) -> torch.Tensor:
-        text = llm.tokenizer.decode(ids[0, start:])
+        text = tokenizer.decode(ids[0, start:])
         return torch.tensor([text.count("{") == text.count("}") > 0])
 
     with torch.inference_mode():
         ids = llm.network.generate(
             **encoded, max_new_tokens=MAX_TOKENS, do_sample=False, stopping_criteria=StoppingCriteriaList([closed])
         )
-    text: str = llm.tokenizer.decode(ids[0, start:], skip_special_tokens=True)
+    text: str = tokenizer.decode(ids[0, start:], skip_special_tokens=True)
     return text
 
 

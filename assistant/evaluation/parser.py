@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,14 @@ def run(
     turns = write_turns(count, TEST_SEED, lexicons, held_out=True)
     progress("fitting the linear model")
     linear = LinearParser(write_turns(LINEAR_TURNS, Recipe().seed, lexicons), lexicons.values())
+    embedder = partial(open_embedder, settings.embedding_model)
     systems = [
         System("linear + lexicon", lambda turn: linear.parse(turn.text, turn.slots)),
-        llm_system("adapter", open_parser(llm, open_embedder(settings.embedding_model))),
+        llm_system("adapter", open_parser(llm, embedder)),
     ]
     if few_shot:
         base = open_llm(settings.model_copy(update={"llm_adapter": NO_ADAPTER}))
-        parser = open_parser(base, open_embedder(settings.embedding_model))
+        parser = open_parser(base, embedder)
         systems.insert(0, llm_system("base, few-shot", parser, few_shot))
     outcomes = evaluate(systems, turns, progress)
     return outcomes, rows(outcomes)

@@ -44,8 +44,8 @@ class LocalLLM:
         self._device = pick_device(device)
         dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
             network: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, attn_implementation="sdpa")
+            self._tokens, self._begin = _tokenizer(model, len(network.get_output_embeddings().weight))
         except (OSError, ValueError) as error:
             raise LLMError(f"cannot load the language model {str(model)!r}: {error}") from error
         self.tuned = adapter is not None
@@ -54,7 +54,7 @@ class LocalLLM:
         self.network = network.to(self._device).eval()
         self._output = self.network.get_output_embeddings().weight  # (vocabulary, hidden)
         self._eos = _eos_ids(self.network)
-        self._grammars = _Grammars(self.tokenizer, self._output.shape[0])
+        self._grammars = _Grammars(self._tokens, self._output.shape[0])
         self._cached_ids: list[int] = []
         self._cache = DynamicCache()
         self._lock = threading.Lock()
@@ -77,16 +77,14 @@ class LocalLLM:
                 step = forced or [self._next(ids + answer, matcher.allowed())]
                 matcher.consume(step)
                 answer += step
-        text = self.tokenizer.decode([i for i in answer if i not in self._eos])
-        return json.loads(text)
+        return json.loads(self._tokens.decode_str([i for i in answer if i not in self._eos]))
 
     def count_tokens(self, text: str) -> int:
         """How many tokens a text is, without a start mark."""
-        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(self._tokens.tokenize_str(text))
 
     def _ids(self, prompt: str) -> list[int]:
-        ids: list[int] = self.tokenizer(prompt)["input_ids"]
-        return ids
+        return [*self._begin, *self._tokens.tokenize_str(prompt)]
 
     def _pieces(self, ids: list[int], max_tokens: int) -> Iterator[str]:
         """Decode text piece by piece; a piece ends where the bytes form whole characters."""
@@ -98,7 +96,7 @@ class LocalLLM:
                 if token in self._eos:
                     break
                 answer.append(token)
-                text = self.tokenizer.decode(answer)
+                text = self._tokens.decode_str(answer)
                 if not text.endswith("\ufffd") and len(text) > len(shown):
                     yield text[len(shown) :]
                     shown = text
@@ -138,9 +136,7 @@ class _Grammars:
     """Compiles JSON schemas to token masks with llguidance."""
 
     def __init__(self, tokenizer: Any, vocabulary: int) -> None:
-        import llguidance.hf
-
-        self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary)
+        self._tokenizer, self._vocabulary = tokenizer, vocabulary
         self.matcher({"enum": ["a", "b"]}).allowed()  # the first mask takes seconds; no shopper shall wait for it
 
     def matcher(self, schema: Mapping[str, Any]) -> "_Matcher":
@@ -148,7 +144,7 @@ class _Grammars:
 
         # Flexible white space off: a small model runs away in it.
         grammar = LLMatcher.grammar_from_json_schema(dict(schema), overrides={"whitespace_flexible": False})
-        return _Matcher(LLMatcher(self._tokenizer, grammar), self._tokenizer.vocab_size)
+        return _Matcher(LLMatcher(self._tokenizer, grammar), self._vocabulary)
 
 
 class _Matcher:
@@ -181,6 +177,18 @@ class _Matcher:
     def _check(self) -> None:
         if self._matcher.is_error():
             raise LLMError(f"the schema cannot be decoded: {self._matcher.get_error()}")
+
+
+def _tokenizer(model: str | Path, vocabulary: int) -> tuple[Any, list[int]]:
+    """The tokenizer that grammars need, for so many tokens, and what every prompt begins with.
+
+    It tokenizes and decodes as well: the one that transformers loads is let go, a third of a gigabyte for the
+    embedded model's vocabulary.
+    """
+    import llguidance.hf
+
+    loaded: Any = AutoTokenizer.from_pretrained(model)
+    return llguidance.hf.from_tokenizer(loaded, n_vocab=vocabulary), loaded("")["input_ids"]
 
 
 def _merge(network: Any, adapter: Path, base: str) -> Any:

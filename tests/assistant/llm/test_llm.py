@@ -14,6 +14,7 @@ from assistant.llm.local import LocalLLM
 from assistant.llm.protocol import until_stop
 from assistant.llm.server import ServerLLM
 from assistant.settings import Settings
+from assistant.training.turns import write_turns
 from tests.contracts import SCHEMA, LLMContract
 
 
@@ -32,6 +33,16 @@ class TestLocal(LLMContract):
         prompts = ["Red, green,", "Red, green, blue,", "Red, white,", "Red, green,"]
         fresh = LocalLLM(model_dir)
         assert [llm.complete(p, max_tokens=6) for p in prompts] == [fresh.complete(p, max_tokens=6) for p in prompts]
+
+    def test_texts_are_tokenized_as_in_training(self, llm: LocalLLM, model_dir: Path) -> None:
+        from transformers import AutoTokenizer
+
+        trained = AutoTokenizer.from_pretrained(model_dir)
+        messages = [turn.text for turn in write_turns(300, 3)]
+        for text in (*messages, "", " two  blanks ", "line\nbreak\n", "é 🎁 ①", "ﬀ\u200b"):
+            ids = llm._ids(text)
+            assert ids == trained(text)["input_ids"], text
+            assert llm._tokens.decode_str(ids[1:]) == text
 
     def test_an_answer_given_up_midway_spoils_nothing(self, llm: LLM) -> None:
         whole = llm.complete("One, two, three,", max_tokens=6)

@@ -46,6 +46,7 @@ from catalog.store import ProductStore
 from catalog.types import Candidate, Interaction, Product, ProductText
 
 POOL = 100  # best products of each model that history alone chooses from
+LISTS_OF_HISTORY = 4_000  # that history alone learns from: its pools are long, and it knows too little to learn more
 OURS = "ours, blend"
 DIVERSITIES = (0.3, 0.6)
 MISSED = 1_000_000  # the place of a target that a system does not have
@@ -73,9 +74,8 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
         return search.search(request.query)
 
     blend, _ = fit_blend(collect(requests, known, found, early), recipe)
-    without_request, _ = fit_blend(
-        _history_only(collect(requests, known, _pool(early, data), early)), recipe, OF_HISTORY
-    )
+    latest = requests[-LISTS_OF_HISTORY:]
+    without_request, _ = fit_blend(_history_only(collect(latest, known, _pool(early, data), early)), recipe, OF_HISTORY)
     progress("models of everything but the last orders")
     late, _ = fit_models(known, known.history, recipe, progress)
     rng = random.Random(recipe.seed)

@@ -131,11 +131,21 @@ class Trends:
 
     def recent(self, places: Ints, before: float, seconds: float) -> Floats:
         """log(1 + times) that products (N,) were met in the `seconds` before a time, which itself is not looked at."""
-        found = np.zeros(len(places), dtype=np.float32)
-        for row, place in enumerate(places):
-            own = self.times[self.starts[place] : self.starts[place + 1]]
-            found[row] = np.searchsorted(own, before) - np.searchsorted(own, before - seconds)
-        return np.asarray(np.log1p(found), dtype=np.float32)
+        until, since = self._met_before(places, before), self._met_before(places, before - seconds)
+        return np.asarray(np.log1p(until - since), dtype=np.float32)
+
+    def _met_before(self, places: Ints, time: float) -> Ints:
+        """How often products were met before a time, those of the products before them in `times` added."""
+        keys, first, span = self._keys
+        return np.searchsorted(keys, places * span + min(max(time - first, 0.0), span - 1))
+
+    @cached_property
+    def _keys(self) -> tuple[npt.NDArray[np.float64], float, float]:
+        """(product * span + time since the first, ascending; the first time; what is longer than all of it)."""
+        first = float(self.times.min(initial=self.latest))
+        span = self.latest - first + 2
+        of = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        return of * span + (self.times - first), first, span
 
 
 def bought_again(behaviour: Behaviour) -> Floats:

@@ -23,7 +23,7 @@ PRIOR_RATING, PRIOR_REVIEWS = 4.0, 5  # a product with few reviews is taken to b
 SAFE_MOOD = -0.3  # below this mood, well rated products count for more
 WISHES = ("color", "material", "brand", "size", "feature", "style", "occasion", "recipient")
 OF_TASTE = ("sequence", "neighbours", "factors", "content")  # models that need a history
-MODELS = (*OF_TASTE, "popularity", "lately", "again")
+MODELS = (*OF_TASTE, "popularity", "lately", "sold", "again")
 # Feature -> what it is evidence of: the parts that a score is explained by.
 REASONS: Mapping[str, str] = {
     "text": "words", "lexical": "words", "dense": "words", "named": "words", "coverage": "words",
@@ -34,7 +34,7 @@ REASONS: Mapping[str, str] = {
     "brand": "brand", "kind": "kind", "color": "color", "own_size": "size",
     "bought": "bought", "times": "bought", "since": "bought", "again": "bought", "disliked": "disliked", "new_kind": "kind",
     "sequence": "history", "neighbours": "history", "factors": "history", "content": "history",
-    "popularity": "popularity", "lately": "popularity",
+    "popularity": "popularity", "lately": "popularity", "sold": "popularity",
 }  # fmt: skip
 NAMES = tuple(REASONS)
 _WRITTEN = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")

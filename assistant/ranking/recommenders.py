@@ -60,7 +60,8 @@ class Recommenders:
         return {product: at for at, product in enumerate(self.products)}
 
     def scores(self, history: Sequence[str], candidates: Sequence[str], now: datetime) -> dict[str, Floats]:
-        """Model -> its scores (N,) of the candidates after a history and at a time, standardised but for `again`.
+        """Model -> its scores (N,) of the candidates after a history and at a time, standardised but for `again`
+        and `sold`, which is how popular a product is beside all others.
 
         NaN for candidates that the models do not know; without a history those of what all shoppers do.
         """
@@ -80,8 +81,10 @@ class Recommenders:
             name: self.trends.recent(places[known], now.timestamp(), seconds) for name, seconds in WINDOWS.items()
         }
         again = np.where(known, self.again[places], np.nan).astype(np.float32)
+        sold = np.full(len(candidates), np.nan, dtype=np.float32)
+        sold[known] = popular["popularity"]
         scores = {name: own[places[known]] for name, own in found.items()} | popular
-        return {name: _standard(own, known) for name, own in scores.items()} | {"again": again}
+        return {name: _standard(own, known) for name, own in scores.items()} | {"again": again, "sold": sold}
 
     def likeness(self, product: str, candidates: Sequence[str]) -> Floats:
         """How like one product the candidates are (N,): by content and by who bought both, half and half."""

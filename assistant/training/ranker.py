@@ -44,7 +44,7 @@ class RankerRecipe:
     cut: float = 0.6  # share of the purchases, the earliest, that the models learn from before the trees do ...
     latest_cut: float = 0.9  # ... more where there are plenty, so that the models are not stale
     validation: float = 0.25  # share of the lists, the latest, that decide how many trees there are
-    most_lists: int = 12_000
+    most_lists: int = 16_000
     styles: tuple[Style, ...] = ("words", "slots", "slots")
     seed: int = 7
     sequence: SequenceRecipe = field(default_factory=lambda: SequenceRecipe(dim=32, batch=64, epochs=60, patience=6))

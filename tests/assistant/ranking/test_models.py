@@ -159,3 +159,17 @@ def test_what_is_bought_again() -> None:
     ]
     again = bought_again(Behaviour.sorted(["a", "b"], ["tea", "sofa", "never"], rows))
     assert again[0] > again[1] == again[2] == 0
+
+
+def test_what_is_popular_is_counted_within_a_window() -> None:
+    rng = np.random.default_rng(0)
+    for count in (0, 1, 300):
+        product = np.sort(rng.integers(0, 7, count))
+        times = rng.uniform(1e9, 1.02e9, count)
+        times = times[np.lexsort((times, product))]
+        trends = Trends(times, np.searchsorted(product, np.arange(8)))
+        for before in (0.0, 1.005e9, 1.02e9, 1.3e9, *times[:3]):
+            for seconds in (10.0, 1e5, 1e7, 1e9):
+                met = (times < before) & (times >= before - seconds)
+                wanted = [np.log1p((met & (product == place)).sum()) for place in range(7)]
+                assert np.allclose(trends.recent(np.arange(7), before, seconds), wanted)

@@ -76,6 +76,7 @@ def train_parser(
         int | None, typer.Option(help="Reviews of the open set; by default as --share says.")
     ] = None,
     start: Annotated[Path | None, typer.Option(help="Folder of an adapter to go on from.")] = None,
+    mean: Annotated[bool, typer.Option(help="With --start: end as the mean of both adapters.")] = True,
     epochs: Annotated[float, typer.Option(help="Passes over all examples.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Rank of the adapter.")] = 16,
     alpha: Annotated[int, typer.Option(help="Its scale.")] = 32,
@@ -101,6 +102,7 @@ def train_parser(
     recipe = Recipe(
         rank=rank, alpha=alpha, dropout=dropout, targets=targets, learning_rate=learning_rate, epochs=epochs,
         batch_tokens=batch_tokens, seed=seed, gradient_checkpointing=gradient_checkpointing, four_bit=four_bit,
+        mean=mean,
     )  # fmt: skip
     settings = settings_of()
     print_rows([{"hyper-parameter": f.name, "value": getattr(recipe, f.name)} for f in fields(recipe)], False)

@@ -25,7 +25,7 @@ def train_ranker(
         Path | None, typer.Option("--out", help="Folder of the ranker; the shop uses the one in its data directory.")
     ] = None,
     epochs: Annotated[int, typer.Option(help="Most passes of the sequence model.")] = 60,
-    most_lists: Annotated[int, typer.Option(help="Most purchases that the trees learn from.")] = 6_000,
+    most_lists: Annotated[int, typer.Option(help="Most purchases that the trees learn from.")] = 16_000,
     from_feedback: Annotated[
         bool,
         typer.Option("--from-feedback", help="Learn from chats too: likes weigh by how seldom their place is seen."),

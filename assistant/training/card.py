@@ -64,7 +64,7 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
         "## Recipe",
         "",
         *_table({**known.get("recipe", {}), **known.get("run", {})}),
-        *_start(known.get("start") or {}),
+        *_start(known.get("start") or {}, known["recipe"].get("mean", True)),
         "",
         "![Loss and accuracy over training](curve.png)",
         "",
@@ -86,16 +86,14 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _start(start: Mapping[str, Any]) -> list[str]:
-    """The training of the adapter that this one began from."""
+def _start(start: Mapping[str, Any], mean: bool) -> list[str]:
+    """The training of the adapter that this one began from; `mean` tells how this one ended."""
     if not start:
         return []
     facts = {**start["data"], **start["recipe"], **start["run"]}
-    told = (
-        f"It went on from an adapter (`--start {start['adapter']}`), and is the mean of that one and of what it came to. "
-        "That one was trained with:"
-    )
-    return ["", told, "", *_table(facts), *_start(start.get("start") or {})]
+    ended = ", and is the mean of that one and of what it came to" if mean else ""
+    told = f"It went on from an adapter (`--start {start['adapter']}`){ended}. That one was trained with:"
+    return ["", told, "", *_table(facts), *_start(start.get("start") or {}, start["recipe"].get("mean", True))]
 
 
 def _table(fields: Mapping[str, Any]) -> list[str]:

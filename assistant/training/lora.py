@@ -44,6 +44,7 @@ class Recipe:
     patience: int = 6  # validations without a better frame accuracy until training stops
     gradient_checkpointing: bool = False
     four_bit: bool = False
+    mean: bool = True  # of what training went on from and what it came to, where it went on from something
 
 
 @dataclass(frozen=True)

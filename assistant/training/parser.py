@@ -31,9 +31,9 @@ def train_parser(
 ) -> Progress:
     """Train an adapter for `model` and leave the best in `out`; a run that was cut off is gone on with.
 
-    With `start` the weights begin as those of that adapter, not as none, and what is left is the mean of where they
-    began and where they ended, which does better on new phrasings than either (Wortsman et al., "Robust fine-tuning
-    of zero-shot models", 2022). Raises `LLMError` where the base is not there or memory runs out.
+    With `start` the weights begin as those of that adapter, not as none, and, unless the recipe says otherwise, what
+    is left is the mean of where they began and where they ended, which can do better on new phrasings than either
+    (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Raises `LLMError` where the base is not there or memory runs out.
     """
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def train_parser(
     held_out = [parse_example(t) for t in write_turns(VALIDATION, VALIDATION_SEED, lexicons, held_out=True)]
     trainer = Trainer(model, recipe, scratch, start)
     progress = trainer.train(examples, held_out, report)
-    keep_best(scratch / "best", out, str(model), start)
+    keep_best(scratch / "best", out, str(model), start if recipe.mean else None)
     draw_curve(progress.history, out / "curve.png")
     describe(
         out,

@@ -47,8 +47,8 @@ def test_scores_are_standardised_over_the_candidates(models: Recommenders) -> No
 
 
 def test_without_a_history_there_is_popularity_alone(models: Recommenders) -> None:
-    assert set(models.scores([], ["p1", "p2"], NOW)) == {"popularity", "lately", "again"}
-    assert set(models.scores(["unheard of"], ["p1", "p2"], NOW)) == {"popularity", "lately", "again"}
+    assert set(models.scores([], ["p1", "p2"], NOW)) == {"popularity", "lately", "sold", "again"}
+    assert set(models.scores(["unheard of"], ["p1", "p2"], NOW)) == {"popularity", "lately", "sold", "again"}
 
 
 def test_similar_products_and_what_is_bought_with_them(models: Recommenders) -> None:

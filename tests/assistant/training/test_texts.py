@@ -1,6 +1,6 @@
 import random
 
-from assistant.reviews import ASPECTS
+from assistant.aspects import aspects
 from assistant.training.lexicon import load_lexicon
 from assistant.training.texts import brief, caption, review
 from assistant.training.turns import LANGUAGES, write_turns
@@ -21,7 +21,7 @@ def test_reviews_praise_and_blame_what_their_reading_says() -> None:
             text, reading = review(language, random.Random(seed))
             assert "_" not in text
             assert not set(reading["good"]) & set(reading["bad"])
-            assert set(reading["good"] + reading["bad"]) <= set(ASPECTS)
+            assert set(reading["good"] + reading["bad"]) <= set(aspects())
             assert all(tag.lower() in text.lower() for tag in reading["tags"])
 
 

@@ -12,7 +12,7 @@ from assistant.explain import Explainer, about, to_pick
 from assistant.phrases import listed, money, phrase, sentences
 from assistant.profile import portrait_of
 from assistant.question import next_question
-from assistant.ranking.features import record_text, stands_in
+from assistant.ranking.features import record_text, slot_words, stands_in
 from assistant.ranking.ranker import Ranker
 from assistant.state import DialogueState
 from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
@@ -255,7 +255,7 @@ class Answers:
         """The products meant: those pointed at, else the only one of `among` that has all words said."""
         if state.items or len(among) == 1:
             return self._meant(state, among)
-        words = [w for name in ("category", "brand", "color") for w in _said(parsed.slots.get(name))]
+        words = [w for name in ("category", "brand", "color") for w in slot_words(parsed.slots.get(name))]
         there = self._meant(state, among) if words else []
         named = [p for p in there if all(stands_in(w, record_text(p)) for w in words)]
         return named if len(named) == 1 else []
@@ -322,10 +322,6 @@ def acknowledged(before: DialogueState, state: DialogueState) -> str:
     if lost := [phrase(f"fact_{name}", language) for name in before.profile if name not in state.profile]:
         lines.append(phrase("forgotten", language, facts=listed(lost, language)))
     return "".join(f"{line} " if language == "en" else line for line in lines)
-
-
-def _said(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value or ())
 
 
 def _plainly(value: Any, language: Language) -> str:

@@ -16,7 +16,8 @@ Deed = Literal["add", "remove", "empty", "show", "pay"]
 
 
 def deed(text: str) -> Deed:
-    """
+    """What the words want done.
+
     >>> deed("add the second one"), deed("take it out of my cart"), deed("清空购物车"), deed("去结算")
     ('add', 'remove', 'empty', 'pay')
     """

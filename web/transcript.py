@@ -24,16 +24,8 @@ from web.live import Live
 from web.messages import NOTICES, shown_products
 from web.stream import event, event_stream
 
-VISIBLE = (
-    "message",
-    "answer",
-    "staff",
-    "feedback",
-    "cart",
-    "uncart",
-    "rating",
-    *NOTICES,
-)  # events that change the page
+# Events that change the page.
+VISIBLE = ("message", "answer", "staff", "feedback", "cart", "uncart", "rating", *NOTICES)
 _SPOKEN = ("message", "answer", "staff", *NOTICES)
 
 

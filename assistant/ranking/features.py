@@ -181,14 +181,14 @@ def _goodness(product: Product) -> float:
 
 def _wishes(product: Product, state: DialogueState) -> list[tuple[str, str, bool]]:
     """(slot, word, whether the record bears it out) of everything wished."""
-    asked = [(name, word) for name in WISHES for word in _words(state.slots.get(name))]
+    asked = [(name, word) for name in WISHES for word in slot_words(state.slots.get(name))]
     text = record_text(product) if asked else ""
     return [(name, word, stands_in(word, text)) for name, word in asked]
 
 
 def _asked(state: DialogueState) -> frozenset[str]:
     """The aspects of what buyers say that the wishes ask for."""
-    return asked_aspects(word for name in WISHES for word in _words(state.slots.get(name)))
+    return asked_aspects(word for name in WISHES for word in slot_words(state.slots.get(name)))
 
 
 def _most_spoken(product: Product, state: DialogueState) -> tuple[str, ...]:
@@ -221,7 +221,8 @@ def _share(counts: Mapping[str, float], name: str) -> float:
     return counts[name] / most if most and name in counts else 0.0
 
 
-def _words(value: Any) -> tuple[str, ...]:
+def slot_words(value: Any) -> tuple[str, ...]:
+    """The words of a slot, which has one, several or none."""
     if not value:
         return ()
     return (value,) if isinstance(value, str) else tuple(map(str, value))

@@ -33,7 +33,8 @@ def train_parser(
 
     With `start` the weights begin as those of that adapter, not as none, and, unless the recipe says otherwise, what
     is left is the mean of where they began and where they ended, which can do better on new phrasings than either
-    (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Raises `LLMError` where the base is not there or memory runs out.
+    (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Raises `LLMError` where the base is not there or
+    memory runs out.
     """
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)

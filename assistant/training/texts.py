@@ -16,6 +16,7 @@ from assistant.training.lexicon import Department, Lexicon
 from assistant.types import LIST_SLOTS
 from catalog.types import Language
 
+_ASIDES = 0.25  # share of reviews that begin with what is neither praise nor blame
 _BRIEF_WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "wants": "Wants", "limits": "Limits", "opinion": "Said of picks", "mood": "Mood", "open": "Open",
@@ -57,9 +58,6 @@ def caption(lexicon: Lexicon, rng: random.Random) -> tuple[str, str]:
     template = rng.choice(_load("captions")[lexicon.language][sort])
     wish = (" and " if en else "和").join(wishes)
     return line, template.format(name=title, one=one, two=two, wish=wish, brand=brand)
-
-
-_ASIDES = 0.25  # share of reviews that begin with what is neither praise nor blame
 
 
 def review(language: Language, rng: random.Random) -> tuple[str, dict[str, Any]]:

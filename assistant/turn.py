@@ -8,6 +8,7 @@ from zlib import crc32
 
 from assistant.answers import Answers, Clock, Done, acknowledged
 from assistant.custody import in_queue, unanswered, with_bot
+from assistant.frame import language_of
 from assistant.handoff import DEFAULTS, Reason, Thresholds, handoff_reason
 from assistant.payload import to_payload
 from assistant.phrases import phrase
@@ -86,6 +87,22 @@ class Assistant:
                 self._conversations.append_if(conversation, "handoff", {"reason": reason}, with_bot)
             yield final
 
+    def apologise(self, conversation: str) -> None:
+        """Answer what is unanswered with the word that something broke.
+
+        What had not been read counts as not understood and is not tried again: it might break every later answer.
+        """
+        if not (messages := unanswered(self._conversations.events(conversation))):
+            return
+        last = messages[-1]
+        language = language_of(last.payload["text"])
+        for message in messages:
+            self._write_down_frame(
+                conversation, message, ParsedTurn(language=language, intent="other", understood=False)
+            )
+        told = {**to_payload(Reply(language, phrase("trouble", language), done=True)), "to": last.seq}
+        self._conversations.append_if(conversation, "answer", told, with_bot, f"answer:{last.seq}")
+
     def call_person(self, conversation: str, language: Language) -> bool:
         """Hand the conversation to a person because the shopper pressed the button for it; False if one has it."""
         reply = self._answers.person(DialogueState(language), len(self._conversations.waiting()) + 1)
@@ -127,6 +144,10 @@ class Assistant:
         parsed = _pressed(text, events) or self._parser.parse(text, state)
         if not to_bot:
             parsed = parsed.model_copy(update={"sentiment": Sentiment(), "understood": True})
+        return self._write_down_frame(conversation, message, parsed)
+
+    def _write_down_frame(self, conversation: str, message: Event, parsed: ParsedTurn) -> ParsedTurn:
+        """The frame that stands in the log: this one, or who came first."""
         payload = {"frame": {**parsed.frame(), "understood": parsed.understood}, "message": message.seq}
         first = self._conversations.append(conversation, "parsed", payload, f"parsed:{message.seq}")
         return ParsedTurn.model_validate(first.payload["frame"])

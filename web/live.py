@@ -19,8 +19,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from assistant.changes import changes
 from assistant.custody import custody, unanswered, with_bot
 from assistant.desk import Desk
-from assistant.payload import to_payload
-from assistant.phrases import phrase
 from assistant.store import ConversationStore, Event
 from assistant.turn import Assistant
 from assistant.types import Reply
@@ -114,7 +112,7 @@ class Live:
         except Exception:
             # Whatever broke, the shopper is told and can go on.
             log.exception("no answer in conversation %s", conversation)
-            self._apologise(conversation, (self._replies.get(conversation) or Reply("en")).language)
+            self._assistant.apologise(conversation)
         finally:
             with self._lock:
                 self._running.discard(conversation)
@@ -123,13 +121,6 @@ class Live:
         if not with_bot(self._conversations.events(conversation)):
             self._desk.brief(conversation)
         self.ensure_answer(conversation)  # a message may have come while this one was answered
-
-    def _apologise(self, conversation: str, language: Language) -> None:
-        """Answer what is unanswered with the word that something broke."""
-        if messages := unanswered(self._conversations.events(conversation)):
-            last = messages[-1].seq
-            payload = {**to_payload(Reply(language, phrase("trouble", language), done=True)), "to": last}
-            self._conversations.append_if(conversation, "answer", payload, with_bot, f"answer:{last}")
 
     # -- pages ---------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ test: .venv/tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/daogou models fetch
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 contract: .venv/tested
 	CONTRACT_EXAMPLES=1000 $(BIN)/pytest tests/web/test_openapi.py

@@ -46,7 +46,9 @@ def shopper_vector(vectors: Floats, history: Ints) -> Floats:
     return np.asarray(weights @ vectors[recent] / weights.sum(), dtype=np.float32)
 
 
-def fit_content(behaviour: Behaviour, vectors: Floats, loss: Loss = "cross-entropy", seed: int = 7) -> Content:
+def fit_content(
+    behaviour: Behaviour, vectors: Floats, loss: Loss = "cross-entropy", seed: int = 7, steps: int = STEPS
+) -> Content:
     """W and b learned by Adam; W starts as the identity, which recommends what is like the history."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -57,12 +59,12 @@ def fit_content(behaviour: Behaviour, vectors: Floats, loss: Loss = "cross-entro
     offset = torch.nn.Parameter(torch.tensor(-2.0))  # most products are not met; no part of the ranking
     optimizer = torch.optim.Adam([weight, bias, offset], lr=LEARNING_RATE)
     table = torch.from_numpy(vectors)
-    for _ in range(STEPS if len(wanted) else 0):
+    for _ in range(steps if len(wanted) else 0):
         batch = rng.integers(0, len(wanted), BATCH)
         others = torch.from_numpy(rng.integers(0, len(vectors), (BATCH, NEGATIVES)))
         shopper = torch.from_numpy(before[batch]) @ weight.T + bias  # (B, D)
         good = (shopper * table[wanted[batch]]).sum(dim=1, keepdim=True) + offset  # (B, 1)
-        bad = (shopper[:, None] * table[others]).sum(dim=2) + offset  # (B, N)
+        bad = (table[others] @ shopper[:, :, None]).squeeze(2) + offset  # (B, N)
         value = _loss(loss, good, bad)
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]

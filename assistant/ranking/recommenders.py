@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
 from assistant.ranking.blend import Blend, RankerError
 from assistant.ranking.collaborative import Factors, ItemItem, Trends, bought_again
-from assistant.ranking.content import Content, fit_content
+from assistant.ranking.content import Content
 from assistant.ranking.features import NAMES
 from assistant.ranking.ranker import MANIFEST
 from assistant.ranking.sequence import SequenceModel, SequenceRecipe
@@ -43,15 +43,15 @@ class Recommenders:
 
     @classmethod
     def fit(
-        cls, behaviour: Behaviour, vectors: Floats, trends: Trends, sequence: SequenceModel | None = None
+        cls, behaviour: Behaviour, content: Content, trends: Trends, sequence: SequenceModel | None = None
     ) -> "Recommenders":
-        """Models of `behaviour`, whose products have `vectors` (P, D).
+        """Models of `behaviour`, beside that of its products' content.
 
         `trends` may know what came after it: they are only asked what was before a time.
         """
         return cls(
-            behaviour.products, ItemItem.fit(behaviour), Factors.fit(behaviour), fit_content(behaviour, vectors),
-            trends, bought_again(behaviour), sequence,
+            behaviour.products, ItemItem.fit(behaviour), Factors.fit(behaviour), content, trends,
+            bought_again(behaviour), sequence,
         )  # fmt: skip
 
     @cached_property

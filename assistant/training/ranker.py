@@ -19,6 +19,7 @@ from assistant.profile import COUNTED, Portrait, portrait
 from assistant.ranking.behaviour import Behaviour, Floats
 from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.collaborative import Trends
+from assistant.ranking.content import STEPS, fit_content
 from assistant.ranking.features import NAMES, Context, features
 from assistant.ranking.metrics import ndcg, places
 from assistant.ranking.recommenders import Recommenders, save
@@ -47,6 +48,7 @@ class RankerRecipe:
     most_lists: int = 16_000
     styles: tuple[Style, ...] = ("words", "slots", "slots")
     seed: int = 7
+    content_steps: int = STEPS
     sequence: SequenceRecipe = field(default_factory=lambda: SequenceRecipe(dim=32, batch=64, epochs=60, patience=6))
 
 
@@ -150,7 +152,8 @@ def fit_models(
 
     sequence, curve = train_sequence(meetings.without_last(1), data.vectors, recipe.sequence, validate, report, folder)
     everything = Behaviour.of((i for i in data.history if i.kind != "dislike"), list(data.products))
-    return Recommenders.fit(behaviour, data.vectors, Trends.fit(everything), sequence), curve
+    content = fit_content(behaviour, data.vectors, steps=recipe.content_steps)
+    return Recommenders.fit(behaviour, content, Trends.fit(everything), sequence), curve
 
 
 def requests_after(cut: datetime, data: Data, recipe: RankerRecipe) -> list[Request]:

@@ -8,6 +8,7 @@ import pytest
 
 from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.collaborative import Trends
+from assistant.ranking.content import fit_content
 from assistant.ranking.features import MODELS, NAMES
 from assistant.ranking.recommenders import ARRAYS, Recommenders, extended, load, save
 from assistant.ranking.sequence import SequenceRecipe
@@ -22,7 +23,9 @@ EVEN = ["p0", "p2", "p4"]
 @pytest.fixture(scope="module")
 def models() -> Recommenders:
     sequence, _ = train_sequence(checkerboard(), vectors(), RECIPE, lambda model: 0.0, lambda step: None)
-    return Recommenders.fit(checkerboard(), vectors(), Trends.fit(checkerboard()), sequence)
+    return Recommenders.fit(
+        checkerboard(), fit_content(checkerboard(), vectors()), Trends.fit(checkerboard()), sequence
+    )
 
 
 @pytest.fixture(scope="module")

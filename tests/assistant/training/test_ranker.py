@@ -31,7 +31,7 @@ from catalog.types import Attribute, Interaction, Product, ProductText
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 COLORS, KINDS = ("red", "blue", "green", "black"), ("scarf", "mug", "lamp", "belt")
-RECIPE = RankerRecipe(sequence=SequenceRecipe(dim=8, layers=1, epochs=1, pretraining_epochs=0))
+RECIPE = RankerRecipe(content_steps=100, sequence=SequenceRecipe(dim=8, layers=1, epochs=1, pretraining_epochs=0))
 
 
 def product(kind: str, color: str, number: int) -> Product:

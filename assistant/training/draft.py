@@ -15,6 +15,7 @@ from catalog.amounts import parse_amount
 from catalog.types import Language
 
 _KNOWN = 0.15  # share of turns with facts known of the shopper
+_IDLE = 0.15  # share of slots taken back that were not active: nothing is dropped then
 _SWITCHED = 0.03  # share of Chinese values taken from English, as in 想买个backpack
 _INVENTED = 0.12  # share of brands that no list has
 _STATE_SLOTS = (
@@ -218,6 +219,10 @@ class Draft:
         named = [s for s in self.slots if self._name_of(s) and not set(self._together(s)) & set(self.drop)]
         if not named:
             raise Unfit
+        idle = [s for s in self.lexicon.slot_names if not self._together(s)]
+        if idle and self.rng.random() < _IDLE:
+            self.say(self.rng.choice(self._name_of(self.rng.choice(idle))))
+            return
         slot = self.rng.choice(named)
         self.drop += self._together(slot)
         self.say(self.rng.choice(self._name_of(slot)))
@@ -235,13 +240,13 @@ class Draft:
 
     def _together(self, slot: str) -> list[str]:
         """Whoever drops the price drops every limit on it."""
-        return [s for s in self.slots if s in PRICE_SLOTS] if slot in PRICE_SLOTS else [slot]
+        return [s for s in self.slots if s == slot or (s in PRICE_SLOTS and slot in PRICE_SLOTS)]
 
     def _dropped(self) -> list[str]:
         dropped = list(self.drop)
         if named := self.effects.get("drop"):
             together = self._together(named)
-            if not together or any(s not in self.slots for s in together):
+            if not together:
                 raise Unfit
             dropped += [s for s in together if s not in dropped]
         return dropped

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from assistant.tables import load_table
 from catalog.amounts import plain
 from catalog.types import Language, Opinion, Product
 
@@ -56,7 +54,6 @@ def _within(word: str, text: str) -> bool:
     return (word if word[0] >= "\u4e00" else f" {word} ") in text
 
 
-@cache
 def _table() -> Mapping[str, Any]:
-    table: Mapping[str, Any] = yaml.safe_load(files("assistant").joinpath("aspects.yaml").read_text("utf-8"))
+    table: Mapping[str, Any] = load_table("aspects.yaml")
     return table

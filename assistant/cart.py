@@ -4,12 +4,9 @@ The model tells that a message is about the cart, words tell the rest.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any, Literal, cast
 
-import yaml
-
+from assistant.tables import load_table
 from catalog.amounts import plain
 
 Deed = Literal["add", "remove", "empty", "show", "pay"]
@@ -37,9 +34,6 @@ def cart_after(events: Iterable[Any], cart: tuple[str, ...] = ()) -> tuple[str, 
     return cart
 
 
-@cache
 def _words() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    words: Mapping[str, Mapping[str, Sequence[str]]] = yaml.safe_load(
-        files("assistant").joinpath("cart.yaml").read_text("utf-8")
-    )
+    words: Mapping[str, Mapping[str, Sequence[str]]] = load_table("cart.yaml")
     return words

@@ -3,15 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Literal
 
-import yaml
 from rapidfuzz import fuzz
 
 from assistant.state import DialogueState
+from assistant.tables import load_table
 
 Reason = Literal[
     "asked", "safety", "charge", "refund", "complaint", "promise", "upset", "falling", "not_understood", "repeated"
@@ -81,9 +79,6 @@ def _repeated(said: Sequence[str]) -> int:
     return count
 
 
-@cache
 def _topics() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    topics: Mapping[str, Mapping[str, Sequence[str]]] = yaml.safe_load(
-        files("assistant").joinpath("handoff.yaml").read_text("utf-8")
-    )
+    topics: Mapping[str, Mapping[str, Sequence[str]]] = load_table("handoff.yaml")
     return topics

@@ -2,12 +2,8 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
-import yaml
-
+from assistant.tables import load_table
 from catalog.types import Language
 
 _SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
@@ -15,7 +11,7 @@ _SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
 
 def phrase(key: str, language: Language, **values: object) -> str:
     """The phrase in the language with its `{values}` filled in; an unknown key is a `KeyError`."""
-    text: str = _phrases()[key][language]
+    text: str = load_table("phrases.yaml")[key][language]
     return text.format(**values)
 
 
@@ -23,11 +19,6 @@ def money(amount: Decimal, currency: str) -> str:
     """`¥1,299`, `$12.50`, `99 SEK`: decimals only where there are any."""
     number = f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.2f}"
     return f"{_SYMBOLS[currency]}{number}" if currency in _SYMBOLS else f"{number} {currency}"
-
-
-@cache
-def _phrases() -> Any:
-    return yaml.safe_load(files("assistant").joinpath("phrases.yaml").read_text("utf-8"))
 
 
 def sentences(lines: Sequence[str], language: Language) -> str:

@@ -7,16 +7,14 @@ due, is false. "Is the human anatomy poster in stock?" is a false one for the ru
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from statistics import mean
 from typing import Any
-
-import yaml
 
 from assistant.handoff import handoff_reason
 from assistant.parser import Parser
 from assistant.state import DialogueState, fold, update
 from assistant.store import Event
+from assistant.tables import load_table
 from catalog.types import Language
 
 WORDS = ("human", "人工")
@@ -34,8 +32,7 @@ class Conversation:
 
 def conversations() -> list[Conversation]:
     """The written ones."""
-    text = files("assistant.evaluation").joinpath("handoffs.yaml").read_text("utf-8")
-    told: Mapping[Language, list[dict[str, Any]]] = yaml.safe_load(text)
+    told: Mapping[Language, list[dict[str, Any]]] = load_table("handoffs.yaml", "assistant.evaluation")
     return [Conversation(language, tuple(c["say"]), c["person"]) for language, own in told.items() for c in own]
 
 

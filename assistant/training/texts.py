@@ -3,14 +3,11 @@
 import random
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from assistant.aspects import aspects as all_aspects
 from assistant.brief import Speaker
+from assistant.tables import load_table
 from assistant.training.draft import Turn
 from assistant.training.lexicon import Department, Lexicon
 from assistant.types import LIST_SLOTS
@@ -130,6 +127,5 @@ def _properties(lexicon: Lexicon, department: Department, rng: random.Random) ->
     return list(dict.fromkeys(chosen))
 
 
-@cache
 def _load(name: str) -> Any:
-    return yaml.safe_load(files("assistant.training").joinpath(f"phrasings/{name}.yaml").read_text("utf-8"))
+    return load_table(f"phrasings/{name}.yaml", "assistant.training")

@@ -28,10 +28,17 @@ from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, o
 from catalog.feeds import jsonlines
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
+from catalog.pictures import (
+    EMBEDDED_PICTURES,
+    PictureSearch,
+    open_picture_encoder,
+    picture_hash,
+    read_picture,
+)
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
-from catalog.types import Product
+from catalog.types import Candidate, Product, Query
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], Any]
@@ -63,6 +70,14 @@ def open_store(settings: Settings) -> ProductStore:
 def open_search(settings: Settings, store: ProductStore, embedder: Embedder | None = None) -> Search:
     """Search over the catalog."""
     return Search(store, embedder or open_embedder(settings.embedding_model))
+
+
+def search_by_photo(
+    settings: Settings, store: ProductStore, search: Search, query: Query, photo: bytes
+) -> list[Candidate]:
+    """Products that look like a photo and satisfy the query's filters."""
+    vector = open_picture_encoder(settings.picture_model).encode([read_picture(photo)])[0]
+    return PictureSearch(store, search, settings.picture_model).search(query, vector)
 
 
 def open_llm(settings: Settings, progress: Progress = lambda step: None) -> LLM:
@@ -190,7 +205,9 @@ def load_sample(store: ProductStore, data_dir: Path) -> None:
             store, sample / "products.jsonl.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl"
         )
         import_history(store, sample / "history.csv.gz", FeedOptions(), rejects_file=data_dir / "sample.rejects.jsonl")
-        saved = np.load(sample / "vectors.npz")
-        vectors = dict(zip(saved["hashes"].tolist(), saved["vectors"], strict=True))
-    add_vectors(store.engine, EMBEDDED, vectors)
-    write_pictures(list(store.all()), data_dir)
+        for model, name in ((EMBEDDED, "vectors.npz"), (EMBEDDED_PICTURES, "picture_vectors.npz")):
+            saved = np.load(sample / name)
+            add_vectors(store.engine, model, dict(zip(saved["hashes"].tolist(), saved["vectors"], strict=True)))
+    products = list(store.all())
+    write_pictures(products, data_dir)
+    store.set_pictures({p.external_id: picture_hash((data_dir / p.image).read_bytes()) for p in products})

@@ -142,7 +142,10 @@ def parse(
 
 @app.command()
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for.")],
+    text: Annotated[str, typer.Argument(help="What to look for.")] = "",
+    photo: Annotated[
+        Path | None, typer.Option(help="A picture to look like, in the place of words.", exists=True, dir_okay=False)
+    ] = None,
     k: Annotated[int, typer.Option(help="How many.")] = 10,
     price_max: Annotated[float | None, typer.Option(help="Highest price.")] = None,
     price_min: Annotated[float | None, typer.Option(help="Lowest price.")] = None,
@@ -150,11 +153,11 @@ def search(
     exclude: Annotated[list[str] | None, typer.Option(help="facet=value that must not hold, repeatable.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Search the catalog without any conversation.
+    """Search the catalog without any conversation, by words or by a photo.
 
     Example: daogou search 围巾 --include color=red --exclude material=wool --price-max 300
     """
-    from assistant.build import open_search, open_store
+    from assistant.build import open_search, open_store, search_by_photo
     from catalog.types import Filters, Query
 
     settings = settings_of()
@@ -164,7 +167,9 @@ def search(
         price_min=Decimal(str(price_min)) if price_min is not None else None,
         price_max=Decimal(str(price_max)) if price_max is not None else None,
     )
-    found = open_search(settings, open_store(settings)).search(Query(text, filters, k))
+    store, query = open_store(settings), Query(text, filters, k)
+    engine = open_search(settings, store)
+    found = search_by_photo(settings, store, engine, query, photo.read_bytes()) if photo else engine.search(query)
     rows = [
         {"id": c.product.external_id, "title": c.product.text("en").title, "price": f"{c.product.price:f}",
          "currency": c.product.currency, "lexical_rank": c.lexical_rank, "dense_rank": c.dense_rank, "score": round(c.score, 5)}
@@ -282,6 +287,31 @@ def catalog_enrich(as_json: Json = False) -> None:
         seconds = monotonic() - began
         products = sum_up(store, reader.name)
     row = {"reader": reader.name, "texts read": read, "seconds": round(seconds), "products with opinions": products}
+    print_rows([row], as_json)
+
+
+@catalog_app.command("pictures")
+def catalog_pictures(as_json: Json = False) -> None:
+    """Look at the products' pictures, so that they are found by a photo. A run that was cut off goes on.
+
+    Example: daogou catalog pictures
+    """
+    from time import monotonic
+
+    from assistant.build import open_store
+    from catalog.pictures import embed_pictures, open_picture_encoder, reader
+
+    settings = settings_of()
+    with spinner("loading the encoder") as progress:
+        encoder, began = open_picture_encoder(settings.picture_model), monotonic()
+        found = embed_pictures(
+            open_store(settings), encoder, reader(settings.data_dir), lambda done, of: progress(f"{done:,} of {of:,}")
+        )
+        seconds = monotonic() - began
+    for product, why in found.failed.items():
+        err.print(f"{product}: {why}", highlight=False)
+    row = {"encoder": encoder.name, "encoded": found.encoded, "known": found.known, "failed": len(found.failed),
+           "seconds": round(seconds, 1)}  # fmt: skip
     print_rows([row], as_json)
 
 

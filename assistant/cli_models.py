@@ -213,6 +213,27 @@ def evaluate_reviews(
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("pictures")
+def evaluate_pictures(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with the set grocery-iconic; without it, the sample shop's drawings.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Finding a product by a photo: a histogram of colours beside the encoder in use.
+
+    Example: daogou evaluate pictures --data ../shared/data
+    """
+    from assistant.evaluation.pictures import Histogram, grocery, run, sample
+    from catalog.pictures import open_picture_encoder
+
+    with spinner("loading the encoder") as progress:
+        encoder = open_picture_encoder(settings_of().picture_model)
+        pictures = sample() if data is None else grocery(data / "grocery-iconic")
+        rows = run([Histogram(), encoder], pictures, progress)
+    print_rows(rows, as_json)
+
+
 @bench_app.command("search")
 def bench_search(
     products: Annotated[int, typer.Option(help="Size of the synthetic catalog.")] = 100_000,

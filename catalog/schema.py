@@ -104,6 +104,7 @@ class ProductRow(Base):
     review_count: Mapped[int]
     stock: Mapped[int]
     image: Mapped[str] = mapped_column(Text)
+    picture_hash: Mapped[str] = mapped_column(String(64), server_default="")  # of the picture that is embedded
     url: Mapped[str] = mapped_column(Text)
     created: Mapped[datetime | None] = mapped_column(Instant)
     # Covers the limits that most searches have, so that no row of this wide table is read for them.
@@ -191,8 +192,13 @@ class VectorRow(Base):
 
 
 def has_vector(model: str) -> ColumnElement[bool]:
-    """Joins products with the vectors that `model` made of them."""
+    """Joins products with the vectors that `model` made of their texts."""
     return and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)
+
+
+def has_picture_vector(model: str) -> ColumnElement[bool]:
+    """Joins products with the vectors that `model` made of their pictures."""
+    return and_(VectorRow.vector_hash == ProductRow.picture_hash, VectorRow.model == model)
 
 
 class CatalogVersionRow(Base):

@@ -16,7 +16,7 @@ from catalog.dense import VectorIndex
 from catalog.embedding import Embedder
 from catalog.facets import FacetIndex, Vocabulary
 from catalog.lexical import LexicalIndex, matches, phrase, product_words
-from catalog.schema import FacetRow, ProductRow, VariantRow
+from catalog.schema import FacetRow, ProductRow, VariantRow, has_vector
 from catalog.store import ProductStore
 from catalog.types import FACETS, Candidate, Filters, Query, Relaxation
 
@@ -77,8 +77,12 @@ class Search:
 
     def count(self, filters: Filters) -> int:
         """How many products satisfy the filters."""
+        return len(self.passing(filters))
+
+    def passing(self, filters: Filters) -> NDArray[np.int64]:
+        """Row ids of the products that satisfy the filters, ascending."""
         self.refresh()
-        return len(self._passing(self._where(filters)))
+        return self._passing(self._where(filters))
 
     def means(self, facet: str, word: str) -> frozenset[str]:
         """The shop's own facet values that a shopper's word stands for, empty if none."""
@@ -97,7 +101,7 @@ class Search:
         with self._lock:
             if version == self._version:
                 return
-            self._vectors = VectorIndex.load(self._engine, self._embedder.name)
+            self._vectors = VectorIndex.load(self._engine, has_vector(self._embedder.name))
             self._facets = FacetIndex(self._store.facet_values(), Vocabulary.load(), self._similar)
             self._allowed.clear()
             self._version = version

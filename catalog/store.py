@@ -40,6 +40,7 @@ from catalog.schema import (
     ReviewRow,
     ShopperRow,
     VariantRow,
+    VectorRow,
     insert_of,
 )
 from catalog.types import Attribute, Interaction, Opinion, Product, ProductText, Review, Variant
@@ -355,6 +356,21 @@ class ProductStore:
                 connection.execute(insert(OpinionRow), rows)
             _count_up(connection)
 
+    def set_pictures(self, hashes: Mapping[str, str]) -> None:
+        """Note, by the shop's own ids, which picture each product has."""
+        if hashes:
+            statement = update(ProductRow).where(ProductRow.external_id == bindparam("product"))
+            rows = [{"product": product, "picture_hash": digest} for product, digest in hashes.items()]
+            with self.engine.begin() as connection:
+                connection.execute(statement, rows)
+                _count_up(connection)
+
+    def vectors_known(self, model: str, hashes: Sequence[str]) -> set[str]:
+        """Those of the hashes that `model` has made a vector of."""
+        statement = select(VectorRow.vector_hash).where(VectorRow.model == model, VectorRow.vector_hash.in_(hashes))
+        with self.engine.connect() as connection:
+            return set(connection.scalars(statement))
+
     def set_stock(self, external_id: str, stock: int) -> None:
         """Change a product's stock, as a sale or a delivery does."""
         with self.engine.begin() as connection:
@@ -402,6 +418,7 @@ def _product_row(product: Product, digest: str) -> dict[str, Any]:
         "review_count": product.review_count,
         "stock": product.stock,
         "image": product.image,
+        "picture_hash": "",
         "url": product.url,
         "created": product.created,
     }

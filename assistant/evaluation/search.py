@@ -27,7 +27,7 @@ from catalog.dense import VectorIndex
 from catalog.embedding import EMBEDDED, EmbeddedEncoder, add_vectors, embed_products
 from catalog.feeds import jsonlines
 from catalog.feeds.source import FeedOptions
-from catalog.schema import open_database
+from catalog.schema import has_vector, open_database
 from catalog.search import Search, fuse
 from catalog.store import ProductStore, embedding_texts, vector_hash
 from catalog.types import Filters, Product, Query
@@ -189,7 +189,7 @@ def _timed(call: Callable[[], Any]) -> float:
 
 def _index_recall(store: ProductStore, encoder: EmbeddedEncoder) -> float:
     """Recall@100 of the index against comparing every vector exactly."""
-    index = VectorIndex.load(store.engine, EMBEDDED)
+    index = VectorIndex.load(store.engine, has_vector(EMBEDDED))
     everything = index.vectors.astype(np.float32)
     found = []
     for vector in encoder.embed([q.text for q in _queries(50, random.Random(SEED + 1))]):

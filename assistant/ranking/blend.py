@@ -31,8 +31,8 @@ WEIGHTS: Mapping[str, float] = {
 # What no history teaches: nobody's mood, size or care for what buyers say of an aspect is in it, and what a shopper
 # dislikes they do not buy.
 TAUGHT: Mapping[str, float] = {"reassurance": 0.5, "own_size": 0.5, "opinion": 1.5, "disliked": -5.0}
-ROUNDS = 300
-STOP_AFTER = 30  # rounds without a better validation
+ROUNDS = 1_000
+STOP_AFTER = 100  # rounds without a better validation; nDCG rests for 50 before it climbs on
 PARAMETERS = {
     "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "learning_rate": 0.05, "num_leaves": 7,
     "min_data_in_leaf": 50, "lambda_l2": 1.0, "feature_fraction": 0.8, "deterministic": True,

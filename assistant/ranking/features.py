@@ -60,9 +60,10 @@ def features(candidates: Sequence[Candidate], context: Context) -> Floats:
     """One row for each candidate and one column for each of `NAMES` (N, F); NaN where there is nothing to say."""
     rows = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
     best = max((c.score for c in candidates), default=0.0)
-    asked = context.state.query().text or context.state.text
+    asked, aspects = context.state.query().text or context.state.text, _asked(context.state)
     for row, candidate in zip(rows, candidates, strict=True):
-        for name, value in (*_of(candidate, context, best), *_of_title(candidate.product, asked, context.state)):
+        of_product = _of(candidate, context, best, aspects)
+        for name, value in (*of_product, *_of_title(candidate.product, asked, context.state)):
             row[_COLUMN[name]] = value
     for name, scores in context.models.items():
         rows[:, _COLUMN[name]] = scores
@@ -106,7 +107,7 @@ def stands_in(word: str, text: str) -> bool:
     return bool(wanted) and wanted in text
 
 
-def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, float]]:
+def _of(candidate: Candidate, context: Context, best: float, aspects: frozenset[str]) -> list[tuple[str, float]]:
     product, portrait = candidate.product, context.portrait
     goodness = _goodness(product)
     kind = kind_of(product)
@@ -127,8 +128,8 @@ def _of(candidate: Candidate, context: Context, best: float) -> list[tuple[str, 
     ]
     if product.opinions:
         found.append(("praise", pleased(product.opinions)))
-    if asked := _asked(context.state):
-        found.append(("opinion", pleased(opinions_of(product, asked))))
+    if aspects:
+        found.append(("opinion", pleased(opinions_of(product, aspects))))
     wishes = _wishes(product, context.state)
     if wishes:
         found.append(("wishes", sum(holds for _, _, holds in wishes) / len(wishes)))

@@ -66,6 +66,17 @@ class SequenceModel(nn.Module):
         self.known = nn.Buffer(torch.ones(products, 1))  # 0 for products that training never met
         self.blocks = nn.ModuleList(_Block(recipe) for _ in range(recipe.layers))
         self.before, self.after = nn.Dropout(recipe.dropout), nn.LayerNorm(recipe.dim)
+        self._learned: torch.Tensor | None = None  # the vectors, as long as nothing is learned
+        self.register_load_state_dict_post_hook(lambda *_: self._forget())  # type: ignore[no-untyped-call]
+
+    def train(self, mode: bool = True) -> "SequenceModel":
+        """Learning changes the vectors of the products."""
+        if mode:
+            self._forget()
+        return super().train(mode)
+
+    def _forget(self) -> None:
+        self._learned = None
 
     def vectors(self) -> torch.Tensor:
         """Vectors of all products (P, D)."""
@@ -135,7 +146,9 @@ class SequenceModel(nn.Module):
         rows = [at for at, history in enumerate(histories) if len(history)]
         if rows:
             padded = pad([histories[at] for at in rows], self.recipe.length)
-            vectors = self.vectors()
+            if self._learned is None:
+                self._learned = self.vectors()
+            vectors = self._learned
             last = (padded != PAD).sum(dim=1) - 1
             states = self.states(padded, vectors)[torch.arange(len(rows)), last]  # (B, D)
             scores[rows] = (states @ vectors.T).numpy()

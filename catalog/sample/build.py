@@ -131,6 +131,20 @@ def write(target: Path = HERE) -> None:
     texts = [embedding_texts(p) for p in products]
     vectors = np.stack([product_vector(encoder, t) for t in texts]).astype(np.float16)
     np.savez(target / "vectors.npz", hashes=np.array([vector_hash(t) for t in texts]), vectors=vectors)
+    write_picture_vectors(products, target / "picture_vectors.npz")
+
+
+def write_picture_vectors(products: Sequence[Product], target: Path) -> None:
+    """Write the vectors of the drawings, under the hashes of their files. Needs resvg, of `daogou[test]`."""
+    from resvg_py import svg_to_bytes
+
+    from catalog.pictures import EmbeddedPictureEncoder, picture_hash, read_picture
+    from catalog.sample.pictures import draw
+
+    drawings = {picture_hash(svg.encode()): svg for p in products if (svg := draw(p))}
+    encoder = EmbeddedPictureEncoder()
+    vectors = [encoder.encode([read_picture(bytes(svg_to_bytes(svg_string=svg)))])[0] for svg in drawings.values()]
+    np.savez(target, hashes=np.array(list(drawings)), vectors=np.stack(vectors).astype(np.float16))
 
 
 def _product(rng: random.Random, external_id: str, color: str, spec: Mapping[str, Any]) -> Product:

@@ -61,12 +61,11 @@ def read_picture(data: bytes) -> Picture:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is looked at here
             picture = Image.open(BytesIO(data), formats=FORMATS)
             if picture.width * picture.height > MOST_PIXELS:
-                raise PictureError(
-                    f"the picture has {picture.width} x {picture.height} pixels, "
-                    f"at most {MOST_PIXELS // 1_000_000} million are taken"
-                )
+                raise Image.DecompressionBombError
             picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise PictureError(f"the picture has more than {MOST_PIXELS // 1_000_000} million pixels") from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise PictureError("this is no JPEG, PNG or WebP picture, or it is damaged") from error
     return _on_white(ImageOps.exif_transpose(picture))
 

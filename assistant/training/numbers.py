@@ -44,7 +44,7 @@ def height(language: Language, rng: random.Random) -> Said:
             f"{feet}'{inches}",
             f"{feet}'{inches}",
             f"{feet} foot {inches}",
-            f"{feet} feet",
+            f"{feet} feet {inches}",
             f"{feet}ft {inches}in",
         ]
         return "", rng.choice(forms), ""

@@ -257,6 +257,8 @@ class PictureSearch:
         if (version := self._store.version()) != self._version:
             self._index = VectorIndex.load(self._store.engine, has_picture_vector(self._model))
             self._version = version
+        if not len(self._index.ids):  # nothing was looked at: see `embed_pictures`
+            return []
         ids = self._index.rank(vector, self._search.passing(query.filters), query.k)
         products = self._store.by_id(ids)
         return [Candidate(products[i], None, n, 1 / n) for n, i in enumerate(ids, start=1) if i in products]

@@ -172,6 +172,12 @@ def test_what_looks_alike_comes_first_and_filters_hold(shop: tuple[ProductStore,
     assert all(c.product.price <= PRODUCTS[0].price for c in search.search(Query("", dearest), vector))
 
 
+def test_a_shop_without_pictures_has_nothing_alike(shop: tuple[ProductStore, Path]) -> None:
+    store, _ = shop
+    vector = MeanColor().encode([read_picture(file_of("blue"))])[0]
+    assert PictureSearch(store, Search(store, EmbeddedEncoder()), "none").search(Query(""), vector) == []
+
+
 def test_the_embedded_encoder_tells_shapes_apart() -> None:
     encoder = EmbeddedPictureEncoder()
     vectors = encoder.encode([read_picture(file_of(name)) for name in ("red", "blue")])

@@ -45,23 +45,28 @@ class EmbeddedEncoder:
         self._model = USE(threads=1)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return _unit(np.asarray(self._model.encode([t or " " for t in texts]), dtype=np.float32))
+        return unit(np.asarray(self._model.encode([t or " " for t in texts]), dtype=np.float32))
 
 
 class SentenceTransformerEncoder:
     """Any sentence-transformers model by path or hub id, on the GPU when there is one."""
 
     def __init__(self, model: str) -> None:
-        from sentence_transformers import SentenceTransformer
-
         self.name = model
-        try:
-            self._model = SentenceTransformer(model)
-        except (OSError, ValueError) as error:
-            raise EmbeddingError(f"cannot load the embedding model {model!r}: {error}") from error
+        self._model = sentence_transformer(model, "embedding model")
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return _unit(np.asarray(self._model.encode(list(texts), show_progress_bar=False), dtype=np.float32))
+        return unit(np.asarray(self._model.encode(list(texts), show_progress_bar=False), dtype=np.float32))
+
+
+def sentence_transformer(model: str, what: str) -> Any:
+    """A sentence-transformers model by path or hub id. Raises `EmbeddingError`, which calls it `what`."""
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        return SentenceTransformer(model)
+    except (OSError, ValueError) as error:
+        raise EmbeddingError(f"cannot load the {what} {model!r}: {error}") from error
 
 
 def open_embedder(model: str) -> Embedder:
@@ -89,8 +94,8 @@ def embed_products(
 
 def product_vector(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
     """A product's vector, shape (D,): the mean over the texts of its languages, unit length."""
-    unit: NDArray[np.float32] = _unit(embedder.embed(texts).sum(axis=0, keepdims=True))[0]
-    return unit
+    mean: NDArray[np.float32] = unit(embedder.embed(texts).sum(axis=0, keepdims=True))[0]
+    return mean
 
 
 def product_vectors(store: ProductStore, model: str) -> dict[str, NDArray[np.float32]]:
@@ -121,6 +126,7 @@ def _missing(engine: Engine, model: str) -> list[tuple[int, str]]:
         return [(i, h) for h, i in {h: i for i, h in rows}.items()]
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vectors (N, D) at unit length; those of no length stay zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-9), dtype=np.float32)

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from sqlalchemy import select
 
 from catalog.dense import VectorIndex
-from catalog.embedding import add_vectors
+from catalog.embedding import add_vectors, sentence_transformer, unit
 from catalog.errors import UserError
 from catalog.schema import ProductRow, VectorRow, has_picture_vector
 from catalog.search import Search
@@ -107,32 +107,23 @@ class EmbeddedPictureEncoder:
         pixels = torch.from_numpy(np.stack([np.asarray(s, dtype=np.float32) for s in squares]))  # (N, H, W, 3)
         with torch.inference_mode():
             found = self._network.extract_features((pixels.permute(0, 3, 1, 2) - 127) / 128)  # (N, D, h, w)
-        return _unit(found.mean(dim=(2, 3)).numpy())
+        return unit(found.mean(dim=(2, 3)).numpy())
 
 
 class SentenceTransformerPictures:
     """Any CLIP-like sentence-transformers model by path or hub id."""
 
     def __init__(self, model: str) -> None:
-        from sentence_transformers import SentenceTransformer
-
         self.name = model
-        try:
-            self._model = SentenceTransformer(model)
-        except (OSError, ValueError) as error:
-            raise PictureError(f"cannot load the picture model {model!r}: {error}") from error
+        self._model = sentence_transformer(model, "picture model")
 
     def encode(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        return _unit(np.asarray(self._model.encode(list(pictures), show_progress_bar=False), dtype=np.float32))
+        return unit(np.asarray(self._model.encode(list(pictures), show_progress_bar=False), dtype=np.float32))
 
 
 def open_picture_encoder(model: str) -> PictureEncoder:
     """The encoder that the setting names."""
     return EmbeddedPictureEncoder() if model == EMBEDDED_PICTURES else SentenceTransformerPictures(model)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 # -- the catalog's pictures ------------------------------------------------------------------
@@ -195,8 +186,9 @@ def embed_pictures(
     for start in range(0, len(waiting), BATCH):
         batch = waiting[start : start + BATCH]
         loaded = {product: data for product, image in batch if (data := _loaded(read, product, image, result))}
-        _encode(store, encoder, loaded, result)
-        store.set_pictures({product: picture_hash(data) for product, data in loaded.items()})
+        hashes = {product: picture_hash(data) for product, data in loaded.items()}
+        _encode(store, encoder, loaded, hashes, result)
+        store.set_pictures(hashes)
         progress(start + len(batch), len(waiting))
     return result
 
@@ -209,16 +201,22 @@ def _loaded(read: Read, product: str, image: str, result: Embedded) -> bytes | N
         return None
 
 
-def _encode(store: ProductStore, encoder: PictureEncoder, loaded: Mapping[str, bytes], result: Embedded) -> None:
+def _encode(
+    store: ProductStore,
+    encoder: PictureEncoder,
+    loaded: Mapping[str, bytes],
+    hashes: Mapping[str, str],
+    result: Embedded,
+) -> None:
     """Write the vectors that the batch lacks."""
-    known = store.vectors_known(encoder.name, [picture_hash(data) for data in loaded.values()])
+    known = store.vectors_known(encoder.name, list(hashes.values()))
     pictures: dict[str, Picture] = {}
-    for product, data in loaded.items():
-        if picture_hash(data) in known:
+    for product, digest in hashes.items():
+        if digest in known:
             result.known += 1
             continue
         try:
-            pictures[picture_hash(data)] = read_picture(data)
+            pictures[digest] = read_picture(loaded[product])
         except PictureError as error:
             result.failed[product] = str(error)
     if pictures:

@@ -19,7 +19,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from catalog.errors import UserError
 from catalog.pictures import Picture, PictureEncoder, read_picture
 from catalog.sample.build import build_products
-from catalog.sample.pictures import draw
+from catalog.sample.pictures import draw, rasterised
 
 BINS = 8  # of each colour
 K = 5
@@ -88,14 +88,7 @@ def grocery(folder: Path) -> list[Labelled]:
 
 def sample() -> list[Labelled]:
     """The sample shop's drawings, whose categories are the kinds of product. Needs `daogou[test]`."""
-    try:
-        from resvg_py import svg_to_bytes
-    except ImportError as error:
-        raise UserError("drawings become pictures by resvg: pip install 'daogou[test]'") from error
-    return [
-        Labelled(read_picture(bytes(svg_to_bytes(svg_string=draw(p)))), p.text("en").category[-1])
-        for p in build_products()
-    ]
+    return [Labelled(rasterised(draw(p)), p.text("en").category[-1]) for p in build_products()]
 
 
 def run(

@@ -6,7 +6,8 @@ A line is text with
     {slot}          a word of that slot; {slot>other} files it under another slot
     {!slot}         a word that must not be
     {=field}        a fact about the shopper
-    {~} {~slot}     the name of an active slot that is dropped; the active value of a slot
+    {~} {~slot}     the name of an active slot that is dropped (now and then of one that is not active, so that
+                    nothing is); the active value of a slot
     {#} {##}        one shown product ("the second one"); two or three of them
     {@category}     the active category, said again
     {_slot}         a word that is only mentioned

@@ -135,15 +135,13 @@ def write(target: Path = HERE) -> None:
 
 
 def write_picture_vectors(products: Sequence[Product], target: Path) -> None:
-    """Write the vectors of the drawings, under the hashes of their files. Needs resvg, of `daogou[test]`."""
-    from resvg_py import svg_to_bytes
+    """Write the vectors of the drawings, under the hashes of their files. Needs `daogou[test]`."""
+    from catalog.pictures import EmbeddedPictureEncoder, picture_hash
+    from catalog.sample.pictures import draw, rasterised
 
-    from catalog.pictures import EmbeddedPictureEncoder, picture_hash, read_picture
-    from catalog.sample.pictures import draw
-
-    drawings = {picture_hash(svg.encode()): svg for p in products if (svg := draw(p))}
+    drawings = {picture_hash(svg.encode()): svg for svg in map(draw, products)}
     encoder = EmbeddedPictureEncoder()
-    vectors = [encoder.encode([read_picture(bytes(svg_to_bytes(svg_string=svg)))])[0] for svg in drawings.values()]
+    vectors = [encoder.encode([rasterised(svg)])[0] for svg in drawings.values()]
     np.savez(target, hashes=np.array(list(drawings)), vectors=np.stack(vectors).astype(np.float16))
 
 

@@ -9,6 +9,7 @@ import hashlib
 from html import escape
 from pathlib import Path
 
+from catalog.pictures import Picture, PictureError, read_picture
 from catalog.types import Product
 
 HUES = {
@@ -122,6 +123,15 @@ def write_pictures(products: list[Product], directory: Path) -> None:
     (directory / "images").mkdir(parents=True, exist_ok=True)
     for product in products:
         (directory / product.image).write_text(draw(product), "utf-8")
+
+
+def rasterised(drawing: str) -> Picture:
+    """The drawing in pixels. Needs resvg, of `daogou[test]`."""
+    try:
+        from resvg_py import svg_to_bytes
+    except ImportError as error:
+        raise PictureError("drawings become pictures by resvg: pip install 'daogou[test]'") from error
+    return read_picture(bytes(svg_to_bytes(svg_string=drawing)))
 
 
 def _shade(color: str, by: float) -> str:

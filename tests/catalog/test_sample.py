@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from catalog.feeds import jsonlines
+from catalog.pictures import picture_hash
 from catalog.sample.build import build_history, build_products, build_tastes
 from catalog.sample.pictures import SHAPES, draw
 from catalog.store import embedding_texts, vector_hash
@@ -25,6 +26,12 @@ def test_the_committed_feed_is_what_the_script_writes() -> None:
 def test_every_product_has_its_vector() -> None:
     saved = np.load(str(HERE.joinpath("vectors.npz")))
     assert set(saved["hashes"]) == {vector_hash(embedding_texts(p)) for p in PRODUCTS}
+    np.testing.assert_allclose(np.linalg.norm(saved["vectors"].astype(np.float32), axis=1), 1, atol=0.01)
+
+
+def test_every_drawing_has_its_vector() -> None:
+    saved = np.load(str(HERE.joinpath("picture_vectors.npz")))
+    assert set(saved["hashes"]) == {picture_hash(draw(p).encode()) for p in PRODUCTS}
     np.testing.assert_allclose(np.linalg.norm(saved["vectors"].astype(np.float32), axis=1), 1, atol=0.01)
 
 

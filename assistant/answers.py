@@ -10,15 +10,15 @@ from typing import Any, Literal
 from assistant.cart import deed
 from assistant.explain import Explainer, about, to_pick
 from assistant.phrases import listed, money, phrase, sentences
-from assistant.profile import portrait_of
+from assistant.profile import Portrait, portrait_of
 from assistant.question import next_question
 from assistant.ranking.features import record_text, slot_words, stands_in
-from assistant.ranking.ranker import Ranker
+from assistant.ranking.ranker import EXPLAINED, Ranker
 from assistant.state import DialogueState
 from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
 from catalog.search import Search
 from catalog.store import ProductStore
-from catalog.types import InteractionKind, Language, Product, Query, Relaxation
+from catalog.types import Candidate, Filters, InteractionKind, Language, Product, Query, Relaxation
 
 CANDIDATES = 200
 ALIKE = 20  # products most like a shown one that "more like this" chooses from
@@ -26,6 +26,7 @@ GOOD_MOOD = 0.3
 SEARCHES = ("find", "refine", "recommend")
 
 Done = InteractionKind | Literal["uncart"]
+ByPhoto = Callable[[str, Query], list[Candidate]]  # what looks like the photo of a name, within a query's limits
 Note = Callable[[str, Done], Any]  # writes down what the shopper did with a product
 
 
@@ -52,6 +53,7 @@ class Answers:
         picks: int = 3,
         support_contact: str = "",
         opening_hours: str = "",
+        by_photo: ByPhoto = lambda name, query: [],
     ) -> None:
         self._search = search
         self._explainer = explainer
@@ -60,6 +62,7 @@ class Answers:
         self._picks = picks
         self._support_contact = support_contact
         self._opening_hours = opening_hours
+        self._by_photo = by_photo
 
     def respond(
         self, state: DialogueState, parsed: ParsedTurn, shopper: str, clock: Clock, note: Note
@@ -109,46 +112,50 @@ class Answers:
         query = state.query(CANDIDATES)
         if like := self._like(state):
             query = replace(query, text=f"{like.text(state.language).title} {query.text}".strip())
-        open_request = not query.text and not query.filters.include
+        open_request = not (query.text or query.filters.include or state.photo)
         if open_request and not taste.kinds:
             yield self._ask_department(state)
             return
         if open_request:
             query = replace(query, text=" ".join(list(taste.kinds)[:2]))
-        candidates = self._search.search(query)
+        candidates = self._candidates(query, state)
         closest = not candidates and self._unknown_kind(query)
         if closest:
             query = _without_category(query)
-            candidates = self._search.search(query)
+            candidates = self._candidates(query, state)
         if like:
             candidates = self._ranker.alike(candidates, like)[:ALIKE]
         clock.mark("search")
         unwanted = {*state.seen, *taste.disliked, *state.items}
         unseen = [c for c in candidates if c.product.external_id not in unwanted]
-        ranked = self._ranker.rank(unseen, state, taste)
+        ranked = self._ranked(unseen, state, taste)
         clock.mark("rank")
         if not ranked:
             yield self._no_more(state) if candidates else self._nothing(state, query)
             return
-        opening = (
-            "closest"
-            if closest
-            else "like"
-            if like
-            else "more"
-            if state.wants_more()
-            else "found_for_you"
-            if open_request
-            else "found"
-        )
+        found = "found_for_you" if open_request else "photo" if state.photo else "found"
+        opening = "closest" if closest else "like" if like else "more" if state.wants_more() else found
         yield from self._explained(state, ranked, opening, clock)
+
+    def _candidates(self, query: Query, state: DialogueState) -> list[Candidate]:
+        """What fits a query; where a photo was shown, what looks like it."""
+        return self._by_photo(state.photo, query) if state.photo else self._search.search(query)
+
+    def _ranked(self, candidates: Sequence[Candidate], state: DialogueState, taste: Portrait) -> list[Recommendation]:
+        """The best first. Of what looks like a photo the likest, unless another order was asked for."""
+        if not state.photo:
+            return self._ranker.rank(candidates, state, taste)
+        likest = candidates[:EXPLAINED]
+        ranked = self._ranker.rank(likest, state, taste)
+        place = {c.product.external_id: n for n, c in enumerate(likest)}
+        return ranked if "sort" in state.slots else sorted(ranked, key=lambda r: place[r.product.external_id])
 
     def _explained(
         self, state: DialogueState, ranked: Sequence[Recommendation], opening: str, clock: Clock
     ) -> Iterator[Reply]:
         """The first picks as cards, a sentence on each, and what would tell most among the others."""
         language, chosen = state.language, ranked[: self._picks]
-        picks = tuple(to_pick(r, language) for r in chosen)
+        picks = tuple(to_pick(r, state) for r in chosen)
         question = next_question(ranked[self._picks :], state)
         quick = (*(question.offers if question else ()),
                  _quick("quick_cheaper", language, sort="price_asc"), _quick("quick_more", language),
@@ -167,6 +174,8 @@ class Answers:
     def _nothing(self, state: DialogueState, query: Query) -> Reply:
         """Nothing fits: which limit would have to give, by how much, and an offer to take."""
         language = state.language
+        if state.photo and query.filters == Filters():
+            return Reply(language, phrase("photo_nothing", language))
         ways = self._search.relaxations(query.filters)[:2]
         currency = self._currency()
         lines = [phrase("nothing", language), *(_relaxation_line(way, language, currency) for way in ways)]

@@ -17,6 +17,7 @@ from assistant.llm import LLM, LLMError
 from assistant.llm.adapters import SHIPPED, adapter_version, shipped_adapters
 from assistant.memory import Memory
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
+from assistant.photos import PhotoSearch, PhotoStore
 from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
 from assistant.ranking.ranker import MANIFEST, Ranker
 from assistant.reviews import ReviewReader
@@ -28,13 +29,7 @@ from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, o
 from catalog.feeds import jsonlines
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
-from catalog.pictures import (
-    EMBEDDED_PICTURES,
-    PictureSearch,
-    open_picture_encoder,
-    picture_hash,
-    read_picture,
-)
+from catalog.pictures import EMBEDDED_PICTURES, PictureSearch, picture_hash
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -55,6 +50,7 @@ class Parts:
     products: ProductStore
     conversations: ConversationStore
     search: Search
+    photos: PhotoStore
     answers: Answers
     assistant: Assistant
     memory: Memory
@@ -76,8 +72,7 @@ def search_by_photo(
     settings: Settings, store: ProductStore, search: Search, query: Query, photo: bytes
 ) -> list[Candidate]:
     """Products that look like a photo and satisfy the query's filters."""
-    vector = open_picture_encoder(settings.picture_model).encode([read_picture(photo)])[0]
-    return PictureSearch(store, search, settings.picture_model).search(query, vector)
+    return PictureSearch(store, search, settings.picture_model).search_by_photo(query, photo)
 
 
 def open_llm(settings: Settings, progress: Progress = lambda step: None) -> LLM:
@@ -145,9 +140,10 @@ def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
 def open_answers(settings: Settings, store: ProductStore, search: Search, llm: LLM | None = None) -> Answers:
     """What answers a state; without a model its sentences are made from the record."""
     explainer = Explainer(llm, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
+    by_photo = PhotoSearch(PhotoStore(store.engine), PictureSearch(store, search, settings.picture_model))
     return Answers(
         search, explainer, store, open_ranker(settings, store), settings.picks, settings.support_contact,
-        settings.opening_hours,
+        settings.opening_hours, by_photo,
     )  # fmt: skip
 
 
@@ -181,7 +177,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
         settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
     )
     assistant = Assistant(open_parser(model, lambda: embedder), answers, store, conversations, thresholds)
-    return Parts(settings, store, conversations, search, answers, assistant, Memory(store, conversations),
+    return Parts(settings, store, conversations, search, PhotoStore(store.engine), answers, assistant, Memory(store, conversations),
                  Desk(conversations, store, model if settings.explain else None), StaffStore(store.engine))  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from assistant.brief import Speaker, write_brief
 from assistant.custody import Custody, custody
 from assistant.llm import LLM, LLMError
+from assistant.phrases import phrase
 from assistant.state import DialogueState, fold
 from assistant.store import ConversationStore, Event, EventKind
 from catalog.errors import UserError
@@ -44,6 +45,11 @@ class Waiting:
     priority: float
 
 
+def said(message: Event) -> str:
+    """A shopper's message in words: a photo alone has none of its own."""
+    return message.payload["text"] or phrase("photo_shown", message.payload["language"])
+
+
 class Desk:
     """The conversations that people hold or are asked to. Without a model no briefs are written."""
 
@@ -58,7 +64,7 @@ class Desk:
         if self._llm is None or all(e.kind != "message" for e in spoken):
             return
         lines: list[tuple[Speaker, str]] = [
-            ("shopper" if e.kind == "message" else "shop", e.payload["text"]) for e in spoken
+            ("shopper", said(e)) if e.kind == "message" else ("shop", e.payload["text"]) for e in spoken
         ]
         try:
             text = write_brief(self._llm, lines)
@@ -179,7 +185,7 @@ def _waiting(conversation: str, shopper: str, events: Sequence[Event], now: date
     cart = len(state.cart)
     return Waiting(
         conversation, shopper, held, round(state.mood, 2), waited, unread, cart,
-        messages[-1].payload["text"] if messages else "", _priority(held, state, waited, cart),
+        said(messages[-1]) if messages else "", _priority(held, state, waited, cart),
     )  # fmt: skip
 
 

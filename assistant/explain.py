@@ -62,7 +62,7 @@ class Explainer:
             if name in written:
                 return written
             return f"{name}: {written}" if language == "en" else f"{name}：{written}"
-        return composed(recommendation, language)
+        return composed(recommendation, language, fits(state))
 
     def _written(self, state: DialogueState, recommendation: Recommendation) -> str:
         if self._llm is None:
@@ -120,30 +120,35 @@ def record_text_of(sentence: str) -> str:
     return f" {key(sentence)} "
 
 
-def composed(recommendation: Recommendation, language: Language) -> str:
+def fits(state: DialogueState) -> str:
+    """The name of what is said for a pick where no part of its score has anything to say."""
+    return "why_photo" if state.photo else "why_text"
+
+
+def composed(recommendation: Recommendation, language: Language, otherwise: str = "why_text") -> str:
     """The sentence that the facts alone make."""
     product = recommendation.product
     name = product.text(language).title
     properties = ("、" if language == "zh" else ", ").join(_properties(product, language)[:4])
-    reason = why(recommendation, language)
+    reason = why(recommendation, language, otherwise)
     if language == "zh":
         return f"{name}：{'；'.join(filter(None, (properties, reason)))}。"
     return f"{name}: {'; '.join(filter(None, (properties, reason)))}."
 
 
-def why(recommendation: Recommendation, language: Language) -> str:
-    """One line on why this pick, from the contributions that have something to say."""
+def why(recommendation: Recommendation, language: Language, otherwise: str = "why_text") -> str:
+    """One line on why this pick, from the contributions that have something to say, or else the phrase `otherwise`."""
     said = [
         line
         for c in recommendation.contributions
         if (c.value > LEAST_PART or c.feature == "wishes") and (line := _reason(c, recommendation, language))
     ]
-    return (" · ".join(said[:3])) or phrase("why_text", language)
+    return (" · ".join(said[:3])) or phrase(otherwise, language)
 
 
-def to_pick(recommendation: Recommendation, language: Language) -> Pick:
+def to_pick(recommendation: Recommendation, state: DialogueState) -> Pick:
     """A recommendation as a card shows it."""
-    return Pick(recommendation.product, why(recommendation, language), parts(recommendation))
+    return Pick(recommendation.product, why(recommendation, state.language, fits(state)), parts(recommendation))
 
 
 def parts(recommendation: Recommendation) -> tuple[tuple[str, float], ...]:

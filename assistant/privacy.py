@@ -1,11 +1,21 @@
 """A shopper's data out, and gone: whoever asks gets all of it, and whoever wants it erased leaves nothing behind."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, delete, func, select, text, update
 
-from catalog.schema import ConversationRow, EventRow, ForgottenRow, InteractionRow, ProductRow, ShopperRow, insert_of
+from catalog.schema import (
+    ConversationRow,
+    EventRow,
+    ForgottenRow,
+    InteractionRow,
+    PhotoRow,
+    ProductRow,
+    ShopperRow,
+    insert_of,
+)
 
 
 def export(engine: Engine, shopper: str) -> dict[str, Any]:
@@ -32,11 +42,19 @@ def export(engine: Engine, shopper: str) -> dict[str, Any]:
         for r in said:
             event = {"seq": r["seq"], "kind": r["kind"], "time": r["time"].isoformat(), "payload": r["payload"]}
             conversations.setdefault(r["conversation_id"], []).append(event)
+        shown = connection.execute(
+            select(PhotoRow.name, PhotoRow.data)
+            .join(ConversationRow, ConversationRow.id == PhotoRow.conversation_id)
+            .where(ConversationRow.shopper_id == shopper)
+            .order_by(PhotoRow.time)
+        )
+        photos = {name: b64encode(data).decode() for name, data in shown}  # JPEGs
         forgotten = list(connection.scalars(select(ForgottenRow.name).where(ForgottenRow.shopper_id == shopper)))
     return {
         "shopper": shopper,
         "interactions": interactions,
         "conversations": list(conversations.values()),
+        "photos": photos,
         "forgotten": forgotten,
     }
 
@@ -57,7 +75,8 @@ def erase(engine: Engine, shopper: str) -> None:
     """
     own = select(ConversationRow.id).where(ConversationRow.shopper_id == shopper)
     with engine.begin() as connection:
-        connection.execute(delete(EventRow).where(EventRow.conversation_id.in_(own)))
+        for table in (PhotoRow, EventRow):
+            connection.execute(delete(table).where(table.conversation_id.in_(own)))
         connection.execute(delete(ConversationRow).where(ConversationRow.shopper_id == shopper))
         connection.execute(delete(InteractionRow).where(InteractionRow.shopper_id == shopper))
         connection.execute(delete(ForgottenRow).where(ForgottenRow.shopper_id == shopper))
@@ -74,7 +93,8 @@ def expire(engine: Engine, days: int) -> int:
     old = last.having(func.max(EventRow.time) < datetime.now(UTC) - timedelta(days=days))
     with engine.begin() as connection:
         gone = list(connection.scalars(old))
-        connection.execute(delete(EventRow).where(EventRow.conversation_id.in_(gone)))
+        for table in (PhotoRow, EventRow):
+            connection.execute(delete(table).where(table.conversation_id.in_(gone)))
         connection.execute(delete(ConversationRow).where(ConversationRow.id.in_(gone)))
     if gone:
         _vacuum(engine)

@@ -25,6 +25,7 @@ class DialogueState:
     "more" must not repeat), `asked` the properties that it was asked about, `cart` what was put in it here.
     `mood` is a running estimate in [-1, 1], `turn_mood` that of the last message.
     `said` and `moods` are the last messages and the running moods after them.
+    `photo` names what the search is to look like, if one was shown for it.
     """
 
     language: Language = "en"
@@ -43,6 +44,7 @@ class DialogueState:
     text: str = ""
     said: tuple[str, ...] = ()
     moods: tuple[float, ...] = ()
+    photo: str = ""
 
     def query(self, k: int = 200) -> Query:
         """The search that the limits in force ask for."""
@@ -80,9 +82,10 @@ def fold(events: Iterable[Any], state: DialogueState | None = None) -> DialogueS
     for event in events:
         if event.kind == "message":
             text = event.payload["text"]
-            state = replace(state, text=text, said=(*state.said, text)[-REMEMBERED:])
+            state = replace(state, text=text, said=(*state.said, *filter(None, [text]))[-REMEMBERED:])
         elif event.kind == "parsed":
-            state = update(state, ParsedTurn.model_validate(event.payload["frame"]), event.time)
+            turn = ParsedTurn.model_validate(event.payload["frame"])
+            state = update(state, turn, event.time, event.payload.get("photo", ""))
         elif event.kind in ("cart", "uncart"):
             state = replace(state, cart=cart_after([event], state.cart))
         elif event.kind == "fact":
@@ -97,10 +100,10 @@ def fold(events: Iterable[Any], state: DialogueState | None = None) -> DialogueS
     return state
 
 
-def update(state: DialogueState, turn: ParsedTurn, time: datetime | None = None) -> DialogueState:
-    """The state after one parsed message.
+def update(state: DialogueState, turn: ParsedTurn, time: datetime | None = None, photo: str = "") -> DialogueState:
+    """The state after one parsed message, with which a photo may have been shown.
 
-    A `find` of another category, and any `recommend`, start afresh and keep the profile. A `refine`
+    A photo, a `find` of another category, and any `recommend`, start afresh and keep the profile. A `refine`
     keeps what was said, replaces what is contradicted, and drops what is taken back. Other intents
     leave the search as it is.
     """
@@ -118,11 +121,11 @@ def update(state: DialogueState, turn: ParsedTurn, time: datetime | None = None)
     )
     if turn.intent not in _SEARCHES:
         return state
-    changes = bool(turn.slots or turn.exclude or turn.drop or turn.profile)
+    changes = bool(photo or turn.slots or turn.exclude or turn.drop or turn.profile)
     if not changes and turn.intent == "refine":
         return state  # more of the same
-    if _starts_afresh(state, turn):
-        state = replace(state, slots={}, exclude={}, asked=())
+    if photo or _starts_afresh(state, turn):
+        state = replace(state, slots={}, exclude={}, asked=(), photo=photo)
     slots = {k: v for k, v in state.slots.items() if k not in turn.drop}
     exclude = {k: v for k, v in state.exclude.items() if k not in turn.drop}
     if set(turn.slots) & set(PRICE_SLOTS):

@@ -18,6 +18,7 @@ from assistant.types import ParsedTurn, Reply, Sentiment
 from catalog.store import ProductStore
 from catalog.types import Interaction, InteractionKind, Language
 
+_NO_SEARCH = ("human", "order")  # intents that a photo may go along with: a broken parcel, a receipt
 CAUGHT_UP = 5  # messages to a person that the bot reads when it has the conversation again
 
 
@@ -44,14 +45,20 @@ class Assistant:
         self._conversations = conversations
         self._thresholds = thresholds
 
-    def hear(self, conversation: str, text: str, client_message_id: str | None = None) -> Event:
+    def hear(
+        self, conversation: str, text: str, client_message_id: str | None = None, photo: str = "",
+        language: Language = "zh",
+    ) -> Event:  # fmt: skip
         """Write a shopper's message down, durable before anything can fail, once per client id.
 
+        `photo` names a photo of the conversation that is shown with it, `language` is that of one without words.
         Whoever waits for a person can go back to the bot.
         """
         if text in (phrase("quick_back", "en"), phrase("quick_back", "zh")):
             self._conversations.append_if(conversation, "returned", {"by": "shopper"}, in_queue)
-        return self._conversations.append(conversation, "message", {"role": "shopper", "text": text}, client_message_id)
+        shown = {"photo": photo, "language": language} if photo else {}
+        message = {"role": "shopper", "text": text, **shown}
+        return self._conversations.append(conversation, "message", message, client_message_id)
 
     def answer(self, conversation: str) -> Iterator[Reply]:
         """Answer what is unanswered: replies that grow, cards first, the last one `done` and stored.
@@ -68,11 +75,11 @@ class Assistant:
         before = state = fold(e for e in events if e.payload.get("message", 0) < first)
         for message in elsewhere:
             parsed = self._understand(conversation, message, events, state, to_bot=False)
-            state = update(replace(state, text=message.payload["text"]), parsed)
+            state = _after(state, message, parsed)
         reason: Reason | None = None
         for message in messages:
             parsed = self._understand(conversation, message, events, state)
-            state = update(replace(state, text=message.payload["text"]), parsed)
+            state = _after(state, message, parsed)
             reason = reason or handoff_reason(state, self._thresholds)
         clock.mark("parse")
         opening, reply = acknowledged(before, state), Reply(state.language)
@@ -114,11 +121,13 @@ class Assistant:
 
     def draft(self, conversation: str) -> Reply:
         """What the bot would say to the latest message: a suggestion, of which nothing is stored."""
-        before = fold(self._conversations.events(conversation))
-        if not before.text:
+        events = self._conversations.events(conversation)
+        before, messages = fold(events), [e for e in events if e.kind == "message"]
+        if not messages:
             return Reply(before.language)
-        parsed = self._parser.parse(before.text, before)
-        return self._answers.suggest(update(before, parsed), parsed, self._conversations.shopper_of(conversation))
+        parsed = self._read(messages[-1], (), before)
+        shopper = self._conversations.shopper_of(conversation)
+        return self._answers.suggest(_after(before, messages[-1], parsed), parsed, shopper)
 
     def interact(self, conversation: str, product: str, kind: InteractionKind, value: float = 1.0) -> bool:
         """Note what the shopper did with a product; False if there is no such product."""
@@ -140,15 +149,26 @@ class Assistant:
 
         Of what was said to a person the mood is left out: it was theirs to deal with, and calls nobody again.
         """
-        text = message.payload["text"]
-        parsed = _pressed(text, events) or self._parser.parse(text, state)
+        parsed = self._read(message, events, state)
         if not to_bot:
             parsed = parsed.model_copy(update={"sentiment": Sentiment(), "understood": True})
         return self._write_down_frame(conversation, message, parsed)
 
+    def _read(self, message: Event, events: Sequence[Event], state: DialogueState) -> ParsedTurn:
+        """The frame of a message. Who shows a photo looks for something like it, unless they call for a person."""
+        text, photo = message.payload["text"], message.payload.get("photo")
+        if photo and not text:
+            return ParsedTurn(language=message.payload["language"], intent="find")
+        parsed = _pressed(text, events) or self._parser.parse(text, state)
+        if photo and parsed.intent not in _NO_SEARCH:
+            return parsed.model_copy(update={"intent": "find", "items": (), "understood": True})
+        return parsed
+
     def _write_down_frame(self, conversation: str, message: Event, parsed: ParsedTurn) -> ParsedTurn:
         """The frame that stands in the log: this one, or who came first."""
         payload = {"frame": {**parsed.frame(), "understood": parsed.understood}, "message": message.seq}
+        if photo := message.payload.get("photo"):
+            payload["photo"] = photo
         first = self._conversations.append(conversation, "parsed", payload, f"parsed:{message.seq}")
         return ParsedTurn.model_validate(first.payload["frame"])
 
@@ -177,6 +197,12 @@ class Assistant:
         shopper = self._conversations.shopper_of(conversation)
         now = datetime.now(UTC)
         return self._products.interact(Interaction(shopper, product, kind, now, value, conversation, position))
+
+
+def _after(state: DialogueState, message: Event, parsed: ParsedTurn) -> DialogueState:
+    """The state after a message that was read."""
+    heard = replace(state, text=message.payload["text"])
+    return update(heard, parsed, photo=message.payload.get("photo", ""))
 
 
 def _said_to_a_person(events: Sequence[Event], until: int) -> list[Event]:

@@ -4,8 +4,10 @@ import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import httpx
@@ -238,23 +240,37 @@ def _without_vector(store: ProductStore, model: str) -> list[tuple[str, str]]:
 
 
 class PictureSearch:
-    """Finds products that look like a picture, within a search's filters."""
+    """Finds products that look like a picture, within a search's filters. Threads may share one."""
 
     def __init__(self, store: ProductStore, search: Search, model: str) -> None:
         self._store = store
         self._search = search
         self._model = model
         self._version = -1
+        self._lock = Lock()
         self._index: VectorIndex
+
+    @cached_property
+    def _encoder(self) -> PictureEncoder:
+        """Opened for the first photo: most runs of most commands see none."""
+        return open_picture_encoder(self._model)
+
+    def search_by_photo(self, query: Query, photo: bytes) -> list[Candidate]:
+        """The same as `search` for a picture of unknown origin. Raises `PictureError`."""
+        picture = read_picture(photo)
+        with self._lock:
+            vector = self._encoder.encode([picture])[0]
+        return self.search(query, vector)
 
     def search(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
         """At most `query.k` products that satisfy the query's filters, the most alike to `vector` (D,) first.
 
         The text of the query is not looked at. Scores are those of the places, 1 for the first.
         """
-        if (version := self._store.version()) != self._version:
-            self._index = VectorIndex.load(self._store.engine, has_picture_vector(self._model))
-            self._version = version
+        with self._lock:
+            if (version := self._store.version()) != self._version:
+                self._index = VectorIndex.load(self._store.engine, has_picture_vector(self._model))
+                self._version = version
         if not len(self._index.ids):  # nothing was looked at: see `embed_pictures`
             return []
         ids = self._index.rank(vector, self._search.passing(query.filters), query.k)

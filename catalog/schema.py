@@ -262,6 +262,16 @@ class EventRow(Base):
     __table_args__ = (UniqueConstraint("conversation_id", "client_message_id"), Index(None, "kind", "time"))
 
 
+class PhotoRow(Base):
+    """What a shopper showed; `name` cannot be guessed by who does not know the conversation."""
+
+    __tablename__ = "photos"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    time: Mapped[datetime] = mapped_column(Instant)
+
+
 class WebhookRow(Base):
     """An event that another system is told of; `due` is when it is tried next, none when it never is again."""
 

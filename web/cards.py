@@ -18,6 +18,11 @@ _THUMB = (
     'aria-hidden="true"><path d="M7 11v9H3v-9h4zm0 0 4-8c2 0 3 1 3 3v4h5c1.500 0 2.500 1 2 3l-1.500 6c-.300 1-1 1-2 1H7"/></svg>'
 )
 
+_CAMERA = (
+    '<svg viewBox="0 0 24 24" width="22" height="22" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">'
+    '<path d="M3 8h4l2-3h6l2 3h4v12H3z"/><circle cx="12" cy="13.500" r="4"/></svg>'
+)
+
 
 def cards(
     picks: Sequence[Pick], language: Language, done: Collection[tuple[str, str]], offers: Sequence[QuickReply] = ()
@@ -43,6 +48,21 @@ def known_panel(language: Language) -> str:
 def person_button(language: Language) -> str:
     """What calls a person, always in sight."""
     return f'<button type="button" class="dg-person" data-dg-person="{language}">{escape(phrase("ask_person", language))}</button>'
+
+
+def photo_button(language: Language) -> str:
+    """What chooses a photo to show."""
+    label = escape(phrase("photo_add", language))
+    return (
+        f'<button type="button" id="dg-photo-button" title="{label}" aria-label="{label}">{_CAMERA}</button>'
+        f'<input type="file" id="dg-photo-file" accept="image/jpeg,image/png,image/webp" aria-label="{label}" hidden>'
+    )
+
+
+def photo_attached(language: Language) -> str:
+    """The photo that goes with the next message, and what takes it away again."""
+    label = escape(phrase("photo_remove", language))
+    return f'<div id="dg-attached" hidden><img alt=""><button type="button" title="{label}" aria-label="{label}">×</button></div>'
 
 
 def closing(language: Language, rated: bool) -> str:

@@ -5,7 +5,7 @@
       send: "Send", note: "Private note", suggest: "Suggest a reply", understood: "Understood", known: "Known", cart: "Cart", orders: "Latest orders", tags: "Tags",
       add_tag: "Add tag", products: "Products", search: "Search", claim: "Claim", release: "Back to the queue", hand_back: "Back to the bot",
       resolve: "Resolve", transfer: "Give to…", attach: "Attach", remove: "Remove", canned: "Canned replies", waiting: "waiting", with: "with",
-      mood: "mood", present: "has the chat open", absent: "is not here", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
+      mood: "mood", photo: "Photo shown by the shopper", present: "has the chat open", absent: "is not here", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
       returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", uncart: "taken out of the cart", tag: "tag", away: "told that nobody has come", figures: "Figures", conversations: "conversations", by_bot: "by the bot alone", waited: "waiting, median",
       handled: "handling, median", reasons: "Handoffs by reason", ratings: "Ratings", moods: "Mood by day", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
       promise: "promise wanted", upset: "upset", falling: "ever more upset", not_understood: "not understood", repeated: "asked again and again" },
@@ -13,7 +13,7 @@
       send: "发送", note: "内部备注", suggest: "建议回复", understood: "已理解的条件", known: "顾客画像", cart: "购物车", orders: "最近订单", tags: "标签",
       add_tag: "添加标签", products: "商品", search: "搜索", claim: "接入", release: "放回队列", hand_back: "交还机器人",
       resolve: "结束", transfer: "转给…", attach: "附上", remove: "移除", canned: "常用回复", waiting: "等待中", with: "由",
-      mood: "情绪", present: "在线", absent: "不在线", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
+      mood: "情绪", photo: "顾客发的照片", present: "在线", absent: "不在线", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
       returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", uncart: "移出购物车", tag: "标签", away: "已告知暂无客服", figures: "数据", conversations: "会话", by_bot: "机器人独立完成", waited: "等待中位数",
       handled: "处理中位数", reasons: "转人工原因", ratings: "评分", moods: "每日情绪", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
       promise: "索要承诺", upset: "情绪很差", falling: "情绪变差", not_understood: "没听懂", repeated: "反复询问" },
@@ -137,6 +137,7 @@
     const words = spoken ? (one.kind === "staff" || one.kind === "note" ? `${one.who}: ${one.text}` : one.text)
       : [one.who, name, one.reason ? t(one.reason) : one.detail].filter(Boolean).join(" · ");
     const row = element("li", words, { class: spoken ? one.kind : "event" });
+    if (one.photo) row.prepend(element("img", "", { class: "photo", src: `/desk/conversations/${current}/photos/${one.photo}`, alt: t("photo") }));
     if (one.picks.length) {
       const cards = element("ul", "", { class: "cards" });
       cards.append(...one.picks.map((p) => card(p)));

@@ -73,9 +73,12 @@ class Live:
         """Stop following."""
         self._stop.set()
 
-    def say(self, conversation: str, text: str, client_message_id: str | None = None) -> Event:
-        """Write a shopper's message down and begin to answer it."""
-        heard = self._assistant.hear(conversation, text, client_message_id)
+    def say(
+        self, conversation: str, text: str, client_message_id: str | None = None, photo: str = "",
+        language: Language = "zh",
+    ) -> Event:  # fmt: skip
+        """Write a shopper's message down and begin to answer it; see `Assistant.hear`."""
+        heard = self._assistant.hear(conversation, text, client_message_id, photo, language)
         self.ensure_answer(conversation)
         return heard
 

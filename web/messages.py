@@ -35,13 +35,17 @@ class Card(BaseModel):
 
 
 class Said(BaseModel):
-    """A message of a conversation. `seq` grows, not always by one; `who` is the name of a member of staff."""
+    """A message of a conversation. `seq` grows, not always by one; `who` is the name of a member of staff.
+
+    `photo` is the address of one that the shopper showed, of whom `text` may then be empty.
+    """
 
     seq: int
     role: Literal["shopper", "bot", "staff", "notice"]
     text: str
     time: datetime
     who: str = ""
+    photo: str = ""
     picks: list[Card] = []
     quick_replies: list[str] = []
 
@@ -63,6 +67,11 @@ def card(product: Product, language: Language, why: str = "") -> Card:
     )  # fmt: skip
 
 
+def photo_address(name: str) -> str:
+    """Where a shopper's own page reads a photo."""
+    return f"/api/photos/{name}"
+
+
 def shown_products(events: Sequence[Event]) -> set[str]:
     """The ids of all products on cards of a conversation."""
     return {p["product"] for e in events if e.kind in ("answer", "staff") for p in e.payload["picks"]}
@@ -75,7 +84,8 @@ def told(events: Sequence[Event], products: Mapping[str, Product]) -> Iterator[S
         payload = event.payload
         language = payload.get("language", language)
         if event.kind == "message":
-            yield Said(seq=event.seq, role="shopper", text=payload["text"], time=event.time)
+            photo = photo_address(payload["photo"]) if "photo" in payload else ""
+            yield Said(seq=event.seq, role="shopper", text=payload["text"], time=event.time, photo=photo)
         elif event.kind in ("answer", "staff"):
             picks = [card(products[p["product"]], language, p["why"])
                      for p in payload["picks"] if p["product"] in products]  # fmt: skip

@@ -1,10 +1,8 @@
-// Keeps the transcript as the server tells it, and sends what the shopper writes.
-window.daogou = (() => {
-  const TRIES = 4; // of sending a message; the server knows one that came before
+// Keeps the transcript as the server tells it.
+(() => {
   const AGAIN = 3_000; // milliseconds until a stream that was refused is asked for anew
   const NEAR = 80; // pixels from the end within which a reader is taken to follow
   const MARGIN = 8;
-  const pause = (milliseconds) => new Promise((over) => setTimeout(over, milliseconds));
   const told = new Map(); // key -> the HTML that a piece was last given
   let placed = 0; // where the transcript was last scrolled to; a reader who is there still follows
 
@@ -52,30 +50,4 @@ window.daogou = (() => {
     else requestAnimationFrame(begin);
   };
   begin();
-
-  const post = (path, body) =>
-    fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-
-  // One message, however often it has to be sent. Raises what to tell the shopper if it does not go out.
-  const say = async (text) => {
-    const status = document.getElementById("dg-status");
-    status.textContent = "";
-    const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-    for (let attempt = 1; attempt <= TRIES; attempt++) {
-      const response = await post("/api/messages", { text, client_message_id: id }).catch(() => null);
-      if (response?.ok) return true;
-      if (response && response.status < 500) {
-        const { detail } = await response.json();
-        status.textContent = typeof detail === "string" ? detail : status.dataset.unsent;
-        return false;
-      }
-      if (attempt < TRIES) await pause(500 * attempt);
-    }
-    status.textContent = status.dataset.unsent;
-    return false;
-  };
-
-  // What stays in the box.
-  const send = async (text) => (!text?.trim() || (await say(text.trim())) ? "" : text);
-  return { post, say, send };
 })();

@@ -7,6 +7,7 @@ conversation costs no more than a short one.
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
@@ -21,7 +22,7 @@ from catalog.types import Language, Product
 from web.cards import cards, closing, quick_replies
 from web.identity import Identity
 from web.live import Live
-from web.messages import NOTICES, shown_products
+from web.messages import NOTICES, photo_address, shown_products
 from web.stream import event, event_stream
 
 # Events that change the page.
@@ -100,7 +101,7 @@ def _piece(
 ) -> str:  # fmt: skip
     """What is shown of an event that is not an answer, nothing for most."""
     if one.kind == "message":
-        return _said("shopper", one.payload["text"])
+        return _message(one.payload)
     if one.kind == "staff":
         return _staff(one, products, language, done)
     if one.kind == "resolved":
@@ -109,6 +110,15 @@ def _piece(
         name = one.payload.get("to") or one.payload.get("staff", "")
         return f'<div class="dg-notice">{escape(phrase(NOTICES[one.kind], language, name=name))}</div>'
     return ""
+
+
+def _message(payload: Mapping[str, Any]) -> str:
+    """What the shopper wrote, and the photo that they showed with it."""
+    said = _said("shopper", payload["text"]) if payload["text"] else ""
+    if "photo" not in payload:
+        return said
+    label = escape(phrase("photo_of_shopper", payload["language"]))
+    return f'<img class="dg-photo" src="{photo_address(payload["photo"])}" alt="{label}" loading="lazy">{said}'
 
 
 def _reply(reply: Reply, done: Collection[tuple[str, str]], latest: bool) -> str:

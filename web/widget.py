@@ -8,7 +8,7 @@ import gradio as gr
 from assistant.phrases import phrase
 from catalog.types import Language
 from web.api import MAX_MESSAGE
-from web.cards import known_panel, person_button
+from web.cards import known_panel, person_button, photo_attached, photo_button
 from web.language import LANGUAGE_COOKIE, page_language
 
 _TEXTS = {
@@ -23,7 +23,7 @@ _REMEMBER = f"(language) => {{ document.cookie = `{LANGUAGE_COOKIE}=${{language}
 
 def head() -> str:
     """What goes into the page's head: its scripts."""
-    scripts = (files("web").joinpath(name).read_text("utf-8") for name in ("transcript.js", "widget.js"))
+    scripts = (files("web").joinpath(name).read_text("utf-8") for name in ("composer.js", "transcript.js", "widget.js"))
     return "".join(f"<script>{script}</script>" for script in scripts)
 
 
@@ -47,6 +47,8 @@ def build_widget(shop_name: str) -> gr.Blocks:
             known_panel(language),
             person_button(language),
             _status(language),
+            photo_button(language),
+            photo_attached(language),
         ]
 
     with gr.Blocks(title=shop_name, analytics_enabled=False) as blocks:
@@ -64,7 +66,9 @@ def build_widget(shop_name: str) -> gr.Blocks:
             )
         gr.HTML(_TRANSCRIPT, elem_id="dg-chat", padding=False)
         status = gr.HTML(_status("zh"), elem_id="dg-outcome", padding=False)
+        attached = gr.HTML(photo_attached("zh"), padding=False)
         with gr.Row():
+            photo = gr.HTML(photo_button("zh"), elem_id="dg-photo", padding=False)
             box = gr.Textbox(
                 label="消息", placeholder="想买点什么？直接说", scale=8, max_lines=4, autofocus=True, elem_id="dg-message",
                 max_length=MAX_MESSAGE,
@@ -74,7 +78,7 @@ def build_widget(shop_name: str) -> gr.Blocks:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         for trigger in (box.submit, button.click):
             trigger(None, box, box, js=_SEND, **private)
-        labels = [box, button, known, person, status]
+        labels = [box, button, known, person, status, photo, attached]
         language.input(relabel, language, labels, js=_REMEMBER, **private)
         blocks.load(greet, None, [language, *labels], **private)
     page: gr.Blocks = blocks

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ REASONS: Mapping[str, str] = {
 NAMES = tuple(REASONS)
 _WRITTEN = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
 _COLUMN = {name: at for at, name in enumerate(NAMES)}
+MOST_RECORDS = 20_000
+_records: dict[int, tuple[Product, str]] = {}  # by identity: a product cannot be hashed
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,17 @@ class Context:
     models: Mapping[str, Floats] = field(default_factory=dict)
     because: Callable[[str], str | None] = lambda product: None
 
+    @cached_property
+    def shares(self) -> Mapping[str, Mapping[str, float]]:
+        """Brands, kinds and colours of the history, each beside the one met most."""
+        own = {"brand": self.portrait.brands, "kind": self.portrait.kinds, "color": self.portrait.colors}
+        return {facet: _shares(counts) for facet, counts in own.items()}
+
+    @cached_property
+    def wishes(self) -> tuple[tuple[str, str], ...]:
+        """(slot, word) of everything wished."""
+        return tuple((name, word) for name in WISHES for word in slot_words(self.state.slots.get(name)))
+
 
 def features(candidates: Sequence[Candidate], context: Context) -> Floats:
     """One row for each candidate and one column for each of `NAMES` (N, F); NaN where there is nothing to say."""
@@ -62,9 +75,9 @@ def features(candidates: Sequence[Candidate], context: Context) -> Floats:
     best = max((c.score for c in candidates), default=0.0)
     asked, aspects = context.state.query().text or context.state.text, _asked(context.state)
     for row, candidate in zip(rows, candidates, strict=True):
-        of_product = _of(candidate, context, best, aspects)
-        for name, value in (*of_product, *_of_title(candidate.product, asked, context.state)):
-            row[_COLUMN[name]] = value
+        of_title = _of_title(candidate.product, asked, context.state)
+        names, values = zip(*_of(candidate, context, best, aspects), *of_title, strict=True)
+        row[[_COLUMN[name] for name in names]] = values
     for name, scores in context.models.items():
         rows[:, _COLUMN[name]] = scores
     return rows
@@ -73,7 +86,7 @@ def features(candidates: Sequence[Candidate], context: Context) -> Floats:
 def evidence(product: Product, context: Context) -> dict[str, tuple[str, ...]]:
     """Reason -> the words, of the shopper or the record, that speak for the product."""
     portrait, named = context.portrait, _reference_price(product, context)
-    met = tuple(w for _, w, holds in _wishes(product, context.state) if holds)
+    met = tuple(w for _, w, holds in _wishes(product, context) if holds)
     bought = portrait.brand_purchases.get(product.brand, 0)
     reason = context.because(product.external_id)
     before = next((p for p in portrait.met if p.external_id == reason), None)
@@ -91,14 +104,24 @@ def evidence(product: Product, context: Context) -> dict[str, tuple[str, ...]]:
 
 
 def record_text(product: Product) -> str:
-    """All words of a product's record, as keys, for looking words up in."""
+    """All words of a product's record, as keys, for looking words up in.
+
+    Kept for the products that the store hands out again and again, of which none changes.
+    """
+    kept = _records.get(id(product))
+    if kept is not None and kept[0] is product:
+        return kept[1]
     parts = [
         product.brand,
         *(a.value for a in product.attributes),
         *(v.size for v in product.variants if v.stock > 0),
         *(p for t in product.texts.values() for p in (t.title, t.description, *t.category)),
     ]
-    return _keys(" ".join(parts))
+    text = f" {key(' '.join(parts))} "
+    if len(_records) >= MOST_RECORDS:
+        _records.clear()
+    _records[id(product)] = product, text
+    return text
 
 
 def stands_in(word: str, text: str) -> bool:
@@ -118,10 +141,10 @@ def _of(candidate: Candidate, context: Context, best: float, aspects: frozenset[
         ("rating", goodness),
         ("reviews", math.log1p(product.review_count)),
         ("reassurance", goodness if context.state.mood < SAFE_MOOD else 0.0),
-        ("brand", _share(portrait.brands, product.brand)),
-        ("kind", _share(portrait.kinds, kind)),
+        ("brand", context.shares["brand"].get(product.brand, 0.0)),
+        ("kind", context.shares["kind"].get(kind, 0.0)),
         ("new_kind", float(bool(portrait.kinds) and kind not in portrait.kinds)),
-        ("color", max((_share(portrait.colors, c) for c in product.values("color")), default=0.0)),
+        ("color", max((context.shares["color"].get(c, 0.0) for c in product.values("color")), default=0.0)),
         ("bought", float(product.external_id in portrait.times)),
         ("times", math.log1p(portrait.times.get(product.external_id, 0))),
         ("disliked", float(product.external_id in portrait.disliked)),
@@ -130,7 +153,7 @@ def _of(candidate: Candidate, context: Context, best: float, aspects: frozenset[
         found.append(("praise", pleased(product.opinions)))
     if aspects:
         found.append(("opinion", pleased(opinions_of(product, aspects))))
-    wishes = _wishes(product, context.state)
+    wishes = _wishes(product, context)
     if wishes:
         found.append(("wishes", sum(holds for _, _, holds in wishes) / len(wishes)))
     for name in {name for name, _, _ in wishes}:
@@ -180,11 +203,10 @@ def _goodness(product: Product) -> float:
     return min(1.0, max(0.0, (rating - 3) / 2))
 
 
-def _wishes(product: Product, state: DialogueState) -> list[tuple[str, str, bool]]:
+def _wishes(product: Product, context: Context) -> list[tuple[str, str, bool]]:
     """(slot, word, whether the record bears it out) of everything wished."""
-    asked = [(name, word) for name in WISHES for word in slot_words(state.slots.get(name))]
-    text = record_text(product) if asked else ""
-    return [(name, word, stands_in(word, text)) for name, word in asked]
+    text = record_text(product) if context.wishes else ""
+    return [(name, word, stands_in(word, text)) for name, word in context.wishes]
 
 
 def _asked(state: DialogueState) -> frozenset[str]:
@@ -217,9 +239,9 @@ def _nearness(product: Product, reference: Any) -> float:
     return math.exp(-abs(math.log(float(product.price) / float(reference))))
 
 
-def _share(counts: Mapping[str, float], name: str) -> float:
+def _shares(counts: Mapping[str, float]) -> dict[str, float]:
     most = max(counts.values(), default=0.0)
-    return counts[name] / most if most and name in counts else 0.0
+    return {name: count / most for name, count in counts.items()} if most else {}
 
 
 def slot_words(value: Any) -> tuple[str, ...]:
@@ -242,12 +264,7 @@ def _as_written(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=20_000)
-def _keys(text: str) -> str:
-    return f" {key(text)} "
-
-
-@lru_cache(maxsize=20_000)
 def _wanted(word: str) -> str:
     """What to look for: between blanks unless it is Chinese, which has none."""
-    found = _keys(word).strip()
+    found = key(word).strip()
     return found if not found or any(c >= "\u4e00" for c in found) else f" {found} "

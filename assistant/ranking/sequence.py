@@ -141,7 +141,8 @@ class SequenceModel(nn.Module):
     @torch.inference_mode()
     def score(self, histories: Sequence[Ints]) -> Floats:
         """Scores (B, P) of every product as the next one; an empty history scores all alike."""
-        self.eval()
+        if self.training:
+            self.eval()
         scores = np.zeros((len(histories), len(self.known)), dtype=np.float32)
         rows = [at for at, history in enumerate(histories) if len(history)]
         if rows:

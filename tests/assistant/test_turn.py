@@ -1,5 +1,6 @@
 """Whole turns on the toy shop: real search, scripted model."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from assistant.turn import Assistant
 from assistant.types import Reply
 from catalog.search import Search
 from catalog.store import ProductStore
-from catalog.types import Interaction
+from catalog.types import Candidate, Interaction, Query
 from tests.fakes import ScriptedLLM, frame
 
 
@@ -29,14 +30,20 @@ class Chat:
         self.store = store
         self.conversations = ConversationStore(store.engine)
         explainer = Explainer(None, Shop(store.brands(), store.properties(100)))
-        answers = Answers(search, explainer, store, Ranker(), 3, contact)
+        self.likest: list[str] = []  # products that the photo looks like, the likest first
+
+        def by_photo(name: str, query: Query) -> list[Candidate]:
+            there = {c.product.external_id: c for c in search.search(replace(query, text=""))}
+            return [there[product] for product in self.likest if product in there]
+
+        answers = Answers(search, explainer, store, Ranker(), 3, contact, by_photo=by_photo)
         self.assistant = Assistant(Parser(self.llm, tuned_prompt), answers, store, self.conversations)
         self.conversation = self.conversations.begin("ann")
 
-    def say(self, text: str, answer: Any = None) -> Reply:
+    def say(self, text: str, answer: Any = None, photo: str = "") -> Reply:
         if answer is not None:
             self.llm.enqueue(answer)
-        self.assistant.hear(self.conversation, text)
+        self.assistant.hear(self.conversation, text, photo=photo, language="en")
         *_, last = self.assistant.answer(self.conversation)
         return last
 
@@ -312,3 +319,54 @@ def test_what_was_disliked_is_not_shown_again(chat: Chat) -> None:
     assert "red-scarf" in shown(chat.say("scarf", frame("find", slots={"category": ["scarf"]})))
     assert chat.assistant.interact(chat.conversation, "red-scarf", "dislike")
     assert set(shown(chat.say("scarves", frame("refine", slots={"feature": ["warm"]})))) <= {"blue-scarf", "navy-scarf"}
+
+
+LIKE_THE_PHOTO = ["trail", "road", "bag", "red-scarf", "canvas-bag"]
+
+
+def test_a_photo_alone_needs_no_model(chat: Chat) -> None:
+    chat.likest = LIKE_THE_PHOTO
+    reply = chat.say("", photo="p1")
+    assert reply.text.startswith("What looks most like your photo:")
+    assert shown(reply) == LIKE_THE_PHOTO[:3]
+    assert "looks like your photo" in {pick.why for pick in reply.picks}
+    assert not chat.llm.prompts
+
+
+def test_what_a_photo_found_is_refined_in_words(chat: Chat) -> None:
+    chat.likest = LIKE_THE_PHOTO
+    chat.say("", photo="p1")
+    assert shown(chat.say("under 200", frame("refine", slots={"price_max": "200"}))) == ["red-scarf", "canvas-bag"]
+    assert shown(chat.say("a dress", frame("find", slots={"category": ["dress"]}))) == ["red-dress", "black-dress"]
+    assert fold(chat.conversations.events(chat.conversation)).photo == ""
+
+
+def test_a_photo_begins_a_search_whatever_is_said_with_it(chat: Chat) -> None:
+    chat.likest = LIKE_THE_PHOTO
+    chat.say("a scarf under 100", frame("find", slots={"category": ["scarf"], "price_max": "100"}))
+    assert shown(chat.say("do you have this?", frame("ask"), photo="p1")) == LIKE_THE_PHOTO[:3]
+    assert shown(chat.say("this in green", frame("find", slots={"color": ["green"]}), photo="p2")) == ["canvas-bag"]
+
+
+def test_what_looks_like_a_photo_can_be_sorted_and_paged(chat: Chat) -> None:
+    chat.likest = LIKE_THE_PHOTO
+    chat.say("", photo="p1")
+    assert shown(chat.say("Show me more")) == LIKE_THE_PHOTO[3:]
+    cheapest = chat.say("cheapest first", frame("refine", slots={"sort": "price_asc"}))
+    assert shown(cheapest) == ["red-scarf", "canvas-bag", "road"]
+
+
+def test_a_shop_that_cannot_search_by_photo_says_so(chat: Chat) -> None:
+    assert "cannot search by photo" in chat.say("", photo="p1").text
+
+
+def test_a_photo_of_what_came_broken_goes_to_a_person(chat: Chat) -> None:
+    chat.likest = LIKE_THE_PHOTO
+    chat.say("look what you sent me, a human please", frame("human", mood=-2), photo="p1")
+    assert chat.conversations.waiting() == [chat.conversation]
+
+
+def test_photos_are_no_question_asked_again_and_again(chat: Chat) -> None:
+    chat.likest = LIKE_THE_PHOTO
+    for number in range(4):
+        assert shown(chat.say("", photo=f"p{number}"))

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import uvicorn
 
 from assistant.build import Parts, build
 from assistant.settings import Settings
+from catalog.sample.pictures import rasterised
 from tests.fakes import ScriptedLLM
 from web.app import create_app
 
@@ -39,6 +41,16 @@ class Shop:
         client = httpx.Client(base_url=self.url)
         client.get("/")
         return client
+
+
+def photo_of(parts: Parts, product: str) -> bytes:
+    """What a shopper sees who holds a phone, a little askew, over a product's picture: a JPEG."""
+    found = parts.products.get(product)
+    assert found is not None
+    drawn = BytesIO()
+    picture = rasterised((parts.settings.data_dir / found.image).read_text("utf-8"))
+    picture.rotate(4, expand=True, fillcolor="white").save(drawn, "JPEG", quality=80)
+    return drawn.getvalue()
 
 
 @pytest.fixture

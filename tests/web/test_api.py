@@ -13,8 +13,9 @@ import pytest
 from assistant.build import build
 from assistant.settings import Settings
 from assistant.store import Event
+from catalog.pictures import MOST_BYTES, read_picture
 from tests.fakes import ScriptedLLM, frame
-from tests.web.conftest import Shop
+from tests.web.conftest import Shop, photo_of
 from web.crash import crash
 from web.identity import COOKIE, Identity
 from web.live import Live
@@ -341,3 +342,41 @@ class TestTokens:
         visitor.post("/api/session", json={"token": self.token()})
         assert visitor.post("/api/session", json={"token": None}).json() == {"changed": True}
         assert visitor.get("/api/profile").json()["groups"] == []
+
+
+def test_a_photo_is_shown_and_found(shop: Shop) -> None:
+    visitor = shop.visitor()
+    kept = visitor.post("/api/photos", content=photo_of(shop.parts, "sofa-01"))
+    assert kept.status_code == 201
+    sent = {**kept.json(), "client_message_id": "m1"}
+    assert [visitor.post("/api/messages", json=sent).json()["seq"] for _ in range(2)] == [1, 1]
+    answer = wait_for_answer(shop, visitor)
+    assert answer.payload["picks"][0]["product"] == "sofa-01"
+    said = visitor.get("/api/messages").json()
+    assert [one["text"] for one in said if one["role"] == "shopper"] == [""]
+    assert read_picture(visitor.get(said[0]["photo"]).content).width > 100
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"<svg/>", 415, "no JPEG, PNG or WebP"),
+        (b"GIF89a" + b"0" * 100, 415, "no JPEG, PNG or WebP"),
+        (b"", 415, "no JPEG, PNG or WebP"),
+        (b"x" * (MOST_BYTES + 1), 413, "10 MB"),
+    ],
+    ids=["svg", "gif", "nothing", "too large"],
+)
+def test_what_is_no_photo_is_refused(shop: Shop, body: bytes, status: int, words: str) -> None:
+    answer = shop.visitor().post("/api/photos", content=body)
+    assert answer.status_code == status
+    assert words in answer.json()["detail"]
+
+
+def test_nobody_shows_a_photo_that_they_have_not(shop: Shop) -> None:
+    mine, other = shop.visitor(), shop.visitor()
+    kept = mine.post("/api/photos", content=photo_of(shop.parts, "sofa-01")).json()
+    assert mine.get(f"/api/photos/{kept['photo']}").status_code == 200
+    assert other.get(f"/api/photos/{kept['photo']}").status_code == 404
+    assert other.post("/api/messages", json=kept).status_code == 404
+    assert own_events(shop, other) == []

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.fakes import ScriptedLLM, frame
-from tests.web.conftest import Shop
+from tests.web.conftest import Shop, photo_of
 from web.desk import COOKIE
 from web.identity import Identity
 
@@ -264,3 +264,17 @@ def test_the_desk_is_accessible(chromium: Any, shop: Shop, script: ScriptedLLM) 
     serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in violations if v["impact"] in ("serious", "critical")]
     assert serious == []
     assert not re.search(r"undefined|\[object", page.locator("body").inner_text())
+
+
+def test_staff_see_the_photo_that_was_shown(shop: Shop, script: ScriptedLLM) -> None:
+    conversation = handed_off(shop, script)
+    name = shop.parts.photos.keep(conversation, photo_of(shop.parts, "sofa-01"))
+    shop.parts.assistant.hear(conversation, "", photo=name)
+    other = handed_off(shop, script)
+    desk = Agent(shop)
+    shown = desk.get(f"/conversations/{conversation}")["events"][-1]
+    assert (shown["text"], shown["photo"]) == ("", name)
+    picture = desk.client.get(f"/desk/conversations/{conversation}/photos/{name}")
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert desk.client.get(f"/desk/conversations/{other}/photos/{name}").status_code == 404
+    assert "（照片）" in [row["last"] for row in desk.get("/queue")]

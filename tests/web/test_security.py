@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.fakes import ScriptedLLM, frame
-from tests.web.conftest import Shop
+from tests.web.conftest import Shop, photo_of
 from web.gradio_guard import MOST_BYTES
 
 CANARY = "canary-9c41"
@@ -39,14 +39,18 @@ def operations(shop: Shop) -> list[tuple[str, str, list[str]]]:
     return found
 
 
-def ask(client: httpx.Client, path: str, method: str, names: list[str], conversation: str) -> httpx.Response:
-    """An endpoint, with the victim's conversation wherever one can be named."""
+def ask(
+    client: httpx.Client, path: str, method: str, names: list[str], conversation: str, photo: str
+) -> httpx.Response:
+    """An endpoint, with the victim's conversation and photo wherever one can be named."""
     values = {
         "text": "hello", "name": "fact:size", "score": 5, "product": "scarf-01", "kind": "like", "fact": "size",
         "value": "M", "to": "eve", "password": "x", "token": None, "picks": [], "seconds": 1, "client_message_id": "m",
+        "photo": "",
     }  # fmt: skip
     body = {name: values[name] for name in names}
-    url = path.format(conversation=conversation, action="claim", product="scarf-01", name="desk.js")
+    name = photo if "photos" in path else "desk.js"
+    url = path.format(conversation=conversation, action="claim", product="scarf-01", name=name)
     query = {"conversation": conversation, "shopper": "shopper-001", "session_hash": "victim"}
     sent = {"json": body} if method in ("post", "put", "patch") else {}
     with client.stream(method.upper(), url, params=query, timeout=5, **sent) as answer:
@@ -65,13 +69,16 @@ def test_no_endpoint_tells_or_changes_what_is_anothers(shop: Shop, victim: httpx
         assert client.post("/desk/sign-in", json={"name": "eve", "password": PASSWORD}).status_code == 200
     conversation = shop.parts.conversations.all()[0][0]
     before = shop.parts.conversations.events(conversation)
+    photo = shop.parts.photos.keep(conversation, photo_of(shop.parts, "sofa-01"))
+    assert victim.get(f"/api/photos/{photo}").headers["content-type"] == "image/jpeg"
     for path, method, names in operations(shop):
         if role == "nobody":
             client.cookies.clear()
-        answer = ask(client, path, method, names, conversation)
+        answer = ask(client, path, method, names, conversation, photo)
         staff_reads = role == "agent without token" and method == "get" and path.startswith("/desk/")
         if not staff_reads:
             assert CANARY not in answer.text, (role, method, path)
+            assert answer.headers.get("content-type") != "image/jpeg", (role, method, path)
         assert answer.status_code < 500, (role, method, path, answer.text)
         if role == "nobody" and path not in OPEN and not path.startswith("/api/products"):
             assert answer.status_code in (401, 403, 422), (method, path, answer.status_code)

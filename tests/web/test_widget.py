@@ -1,6 +1,7 @@
 """The widget in Chromium."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from assistant.build import build
 from assistant.settings import Settings
 from tests.fakes import ScriptedLLM, frame
-from tests.web.conftest import Shop
+from tests.web.conftest import Shop, photo_of
 
 pytestmark = pytest.mark.browser
 
@@ -266,3 +267,44 @@ def test_the_answer_ends_with_a_question_and_its_answers_are_buttons(
     before = page.locator(".dg-cards").count()
     page.locator(".dg-quick").first.click()  # needs no model
     page.wait_for_function(f"document.querySelectorAll('.dg-cards').length == {before + 1}")
+
+
+PASTE = """async ([photo]) => {
+  const file = new File([Uint8Array.from(atob(photo), (c) => c.charCodeAt(0))], "photo.jpg", { type: "image/jpeg" });
+  const data = new DataTransfer();
+  data.items.add(file);
+  const box = document.querySelector("#dg-message textarea");
+  box.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_photo_is_chosen_or_pasted_seen_and_sent(page: Any, shop: Shop, script: ScriptedLLM, tmp_path: Path) -> None:
+    open_shop(page, shop)
+    chosen = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo_of(shop.parts, "lamp-01")}
+    with page.expect_file_chooser() as chooser:
+        page.click("#dg-photo-button")
+    chooser.value.set_files([chosen])
+    page.wait_for_selector("#dg-attached:not([hidden])")
+    page.click("#dg-attached button")
+    page.wait_for_selector("#dg-attached", state="hidden")
+    page.evaluate(PASTE, [b64encode(photo_of(shop.parts, "sofa-01")).decode()])
+    page.wait_for_selector("#dg-attached:not([hidden])")
+    page.screenshot(path=tmp_path / "attached.png")
+    page.press("#dg-message textarea", "Enter")
+    page.wait_for_selector(".dg-quicks")
+    assert page.locator(".dg-card").first.get_attribute("data-product") == "sofa-01"
+    page.wait_for_function("document.querySelector('.dg-photo').naturalWidth > 100")
+    assert page.locator("#dg-attached").is_hidden()
+    page.screenshot(path=tmp_path / "found.png", full_page=True)
+    script.enqueue(frame("refine", slots={"price_max": "1000"}))
+    say(page, "under 1000")
+    page.wait_for_function("document.querySelectorAll('.dg-cards').length == 2")
+
+
+def test_what_is_no_photo_is_told_and_not_sent(page: Any, shop: Shop) -> None:
+    open_shop(page, shop)
+    with page.expect_file_chooser() as chooser:
+        page.click("#dg-photo-button")
+    chooser.value.set_files([{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"no photo"}])
+    page.wait_for_function("document.getElementById('dg-status').textContent.includes('no JPEG')")
+    assert page.locator("#dg-attached").is_hidden()

@@ -1,0 +1,78 @@
+// Sends what the shopper writes, and the photo that they chose or pasted to show with it.
+window.daogou = (() => {
+  const TRIES = 4; // of sending a message; the server knows one that came before
+  const PICTURES = ["image/jpeg", "image/png", "image/webp"];
+  const $ = (id) => document.getElementById(id);
+  const pause = (milliseconds) => new Promise((over) => setTimeout(over, milliseconds));
+  const post = (path, body) =>
+    fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+  let photo = ""; // the name of the one that goes with the next message
+
+  // What the server says to a request, made again where the line or the server fails. Tells the shopper if it refuses.
+  const insist = async (request) => {
+    const status = $("dg-status");
+    status.textContent = "";
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
+      const response = await request().catch(() => null);
+      if (response?.ok) return response.json();
+      if (response && response.status < 500) {
+        const { detail } = await response.json();
+        status.textContent = typeof detail === "string" ? detail : status.dataset.unsent;
+        return null;
+      }
+      if (attempt < TRIES) await pause(500 * attempt);
+    }
+    status.textContent = status.dataset.unsent;
+    return null;
+  };
+
+  // One message, however often it has to be sent; whether it went out.
+  const say = async (text, shown = "") => {
+    const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const heard = await insist(() => post("/api/messages", { text, photo: shown, client_message_id: id }));
+    return Boolean(heard);
+  };
+
+  // What stays in the box.
+  const send = async (text) => {
+    const words = text?.trim() ?? "";
+    if (!words && !photo) return "";
+    if (!(await say(words, photo))) return text;
+    detach();
+    return "";
+  };
+
+  const attach = async (file) => {
+    const kept = await insist(() => fetch("/api/photos", { method: "POST", headers: { "Content-Type": file.type }, body: file }));
+    if (!kept) return;
+    detach();
+    photo = kept.photo;
+    $("dg-attached").querySelector("img").src = `/api/photos/${photo}`;
+    $("dg-attached").hidden = false;
+    document.querySelector("#dg-message textarea").focus();
+  };
+  const detach = () => {
+    photo = "";
+    $("dg-attached").hidden = true;
+  };
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#dg-photo-button")) $("dg-photo-file").click();
+    if (event.target.closest("#dg-attached button")) detach();
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "dg-photo-file" || !event.target.files.length) return;
+    attach(event.target.files[0]);
+    event.target.value = ""; // the same file can be chosen again
+  });
+  // Before Gradio's own handlers: a pasted picture is no text.
+  document.addEventListener("paste", (event) => {
+    const file = [...event.clipboardData.files].find((one) => PICTURES.includes(one.type));
+    if (!file || !event.target.closest("#dg-message")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    attach(file);
+  }, true);
+  return { post, say, send };
+})();

@@ -53,10 +53,7 @@ def person_button(language: Language) -> str:
 def photo_button(language: Language) -> str:
     """What chooses a photo to show."""
     label = escape(phrase("photo_add", language))
-    return (
-        f'<button type="button" id="dg-photo-button" title="{label}" aria-label="{label}">{_CAMERA}</button>'
-        f'<input type="file" id="dg-photo-file" accept="image/jpeg,image/png,image/webp" aria-label="{label}" hidden>'
-    )
+    return f'<button type="button" id="dg-photo-button" title="{label}" aria-label="{label}">{_CAMERA}</button>'
 
 
 def photo_attached(language: Language) -> str:

@@ -52,19 +52,20 @@ window.daogou = (() => {
     $("dg-attached").hidden = false;
     document.querySelector("#dg-message textarea").focus();
   };
+  // No part of the page, which Gradio may render anew while the shopper chooses.
+  const choose = () => {
+    const input = Object.assign(document.createElement("input"), { type: "file", accept: PICTURES.join() });
+    input.addEventListener("change", () => { if (input.files.length) attach(input.files[0]); });
+    input.click();
+  };
   const detach = () => {
     photo = "";
     $("dg-attached").hidden = true;
   };
 
   document.addEventListener("click", (event) => {
-    if (event.target.closest("#dg-photo-button")) $("dg-photo-file").click();
+    if (event.target.closest("#dg-photo-button")) choose();
     if (event.target.closest("#dg-attached button")) detach();
-  });
-  document.addEventListener("change", (event) => {
-    if (event.target.id !== "dg-photo-file" || !event.target.files.length) return;
-    attach(event.target.files[0]);
-    event.target.value = ""; // the same file can be chosen again
   });
   // Before Gradio's own handlers: a pasted picture is no text.
   document.addEventListener("paste", (event) => {

@@ -61,7 +61,7 @@ def test_nothing_of_the_desk_answers_without_signing_in(shop: Shop, script: Scri
     assert len(paths(shop)) >= 12
     for client in (httpx.Client(base_url=shop.url), shop.visitor(), forged(shop)):
         for method, path in paths(shop):
-            path = path.format(conversation=conversation, action="claim")
+            path = path.format(conversation=conversation, action="claim", name="a photo")
             told = client.request(method, path, json={"text": "x", "to": "x"} if method == "post" else None)
             assert told.status_code == 401, (method, path)
             assert "human" not in told.text

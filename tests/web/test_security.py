@@ -53,7 +53,7 @@ def ask(
     url = path.format(conversation=conversation, action="claim", product="scarf-01", name=name)
     query = {"conversation": conversation, "shopper": "shopper-001", "session_hash": "victim"}
     sent = {"json": body} if method in ("post", "put", "patch") else {}
-    with client.stream(method.upper(), url, params=query, timeout=5, **sent) as answer:
+    with client.stream(method.upper(), url, params=query, timeout=20, **sent) as answer:
         if "event-stream" in answer.headers.get("content-type", ""):
             answer._content = next(answer.iter_bytes(), b"")
         else:

@@ -145,10 +145,11 @@ class Answers:
         """The best first. Of what looks like a photo the likest, unless another order was asked for."""
         if not state.photo:
             return self._ranker.rank(candidates, state, taste)
-        likest = candidates[:EXPLAINED]
-        ranked = self._ranker.rank(likest, state, taste)
-        place = {c.product.external_id: n for n, c in enumerate(likest)}
-        return ranked if "sort" in state.slots else sorted(ranked, key=lambda r: place[r.product.external_id])
+        ranked = self._ranker.rank(candidates[:EXPLAINED], state, taste)
+        if "sort" in state.slots:
+            return ranked
+        place = {c.product.external_id: n for n, c in enumerate(candidates)}
+        return sorted(ranked, key=lambda r: place[r.product.external_id])
 
     def _explained(
         self, state: DialogueState, ranked: Sequence[Recommendation], opening: str, clock: Clock

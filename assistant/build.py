@@ -177,8 +177,11 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
         settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
     )
     assistant = Assistant(open_parser(model, lambda: embedder), answers, store, conversations, thresholds)
-    return Parts(settings, store, conversations, search, PhotoStore(store.engine), answers, assistant, Memory(store, conversations),
-                 Desk(conversations, store, model if settings.explain else None), StaffStore(store.engine))  # fmt: skip
+    return Parts(
+        settings, store, conversations, search, PhotoStore(store.engine), answers, assistant,
+        Memory(store, conversations), Desk(conversations, store, model if settings.explain else None),
+        StaffStore(store.engine),
+    )  # fmt: skip
 
 
 def catalog_or_sample(settings: Settings) -> list[Product]:

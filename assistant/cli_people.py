@@ -257,8 +257,10 @@ def _command(counter: "Desk", name: str, command: str, words: str, current: str)
 
 
 def _read(counter: "Desk", conversation: str) -> None:
+    from assistant.desk import said
+
     for event in counter.transcript(conversation):
-        if text := event.payload.get("text"):
+        if text := said(event) if event.kind == "message" else event.payload.get("text"):
             who = event.payload.get("staff") or event.payload.get("role", "")
             out.print(f"{event.time:%H:%M} {who}: {text}", markup=False)
         elif event.kind in ("handoff", "claimed", "released", "returned", "resolved"):

@@ -10,28 +10,25 @@ from itertools import groupby
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from assistant.build import Parts
-from assistant.photos import TooManyPhotos
 from assistant.phrases import phrase
 from assistant.privacy import adopt, erase, export
 from assistant.store import Event
 from catalog.errors import UserError
-from catalog.pictures import MOST_BYTES, PictureError
 from catalog.types import Filters, Language, Query
 from web.identity import COOKIE, VISITOR, Identity, TokenError
 from web.language import page_language
-from web.limit import Limit
+from web.limit import TOO_OFTEN, Limit
 from web.live import Live
 from web.messages import Card, Said, card, growing, shown_products, told
+from web.photos import NAME, photo_data, photo_router
 from web.stream import event, event_stream
 
 MAX_MESSAGE = 2_000  # characters
 MOST_PRODUCTS = 50
-NAME_OF_PHOTO = r"^([0-9a-f]{64})?$"
 ID = r"^[\w.-]+$"  # of a client's message: the bot's own have a colon
 
 
@@ -73,7 +70,7 @@ class Message(Body):
     message."""
 
     text: str = Field(default="", max_length=MAX_MESSAGE)
-    photo: str = Field(default="", pattern=NAME_OF_PHOTO)
+    photo: str = Field(default="", pattern=NAME)
     client_message_id: str | None = Field(default=None, min_length=1, max_length=50, pattern=ID)
 
     @model_validator(mode="after")
@@ -93,12 +90,6 @@ class Changed(BaseModel):
     """Whether the caller is somebody else now: then a page loads itself anew."""
 
     changed: bool
-
-
-class Kept(BaseModel):
-    """The name by which a message shows a photo."""
-
-    photo: str
 
 
 class Heard(BaseModel):
@@ -130,16 +121,6 @@ def _to_be_rated(events: Sequence[Event]) -> bool:
 
 def _problem(status: int, meaning: str) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": meaning}}
-
-
-_OFTEN = _problem(429, "Too often; `Retry-After` says when")
-_PHOTO_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {kind: {"schema": {"type": "string", "format": "binary"}}
-                    for kind in ("image/jpeg", "image/png", "image/webp")},
-    }
-}  # fmt: skip
 
 
 def router(parts: Parts, live: Live, identity: Identity, limit: Limit) -> APIRouter:
@@ -183,40 +164,17 @@ def _conversation(parts: Parts, live: Live, limit: Limit, Shopper: Any) -> APIRo
         return parts.conversations.open(shopper)
 
     Own = Annotated[str, Depends(own)]  # noqa: N806
+    api.include_router(photo_router(parts.photos, limit, Own))
 
-    def own_photo(name: str, conversation: str) -> bytes:
-        found = parts.photos.get(name)
-        if found is None or found.conversation != conversation:
-            raise HTTPException(404, "no such photo")
-        return found.data
-
-    @api.post("/messages", status_code=202, responses={**_OFTEN, **_problem(404, "No such photo")})
+    @api.post("/messages", status_code=202, responses={**TOO_OFTEN, **_problem(404, "No such photo")})
     def say(message: Message, conversation: Own, request: Request) -> Heard:
         """Say something, or show a photo. It is on disk when this returns; the answer comes by the stream."""
         limit.check(conversation, request)
         if message.photo:
-            own_photo(message.photo, conversation)
+            photo_data(parts.photos, conversation, message.photo)
         language = page_language(request.cookies, request.headers)
         heard = live.say(conversation, message.text, message.client_message_id, message.photo, language)
         return Heard(seq=heard.seq)
-
-    @api.post("/photos", status_code=201, openapi_extra=_PHOTO_BODY, responses={
-        **_OFTEN, **_problem(409, "Too many photos"), **_problem(413, "Too large"), **_problem(415, "No picture")})  # fmt: skip
-    async def keep(conversation: Own, request: Request) -> Kept:
-        """Keep a JPEG, PNG or WebP for a message to show. It is drawn anew: what else the file says is not kept."""
-        limit.check(conversation, request)
-        data = await _body(request, MOST_BYTES)
-        try:
-            return Kept(photo=await run_in_threadpool(parts.photos.keep, conversation, data))
-        except TooManyPhotos as error:
-            raise HTTPException(409, str(error)) from error
-        except PictureError as error:
-            raise HTTPException(415, str(error)) from error
-
-    @api.get("/photos/{name}", response_class=Response, responses=_problem(404, "No such photo"))
-    def photo(name: str, conversation: Own) -> Response:
-        """A photo that the caller has shown."""
-        return photo_response(own_photo(name, conversation))
 
     @api.get("/messages")
     def messages(conversation: Own, after: Annotated[int, Field(ge=0, le=2**31)] = 0) -> list[Said]:
@@ -248,21 +206,6 @@ def _conversation(parts: Parts, live: Live, limit: Limit, Shopper: Any) -> APIRo
             raise HTTPException(409, "there is no closed conversation to rate")
 
     return api
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """The body as far as it is read: no more than `most` bytes, and no file."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > most:
-            raise HTTPException(413, f"at most {most / 1e6:.0f} MB are taken")
-    return bytes(data)
-
-
-def photo_response(data: bytes) -> Response:
-    """A shopper's photo, which no cache keeps for others."""
-    return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 def _profile(parts: Parts, Shopper: Any) -> APIRouter:  # noqa: N803

@@ -56,9 +56,12 @@ def photo_button(language: Language) -> str:
     return f'<button type="button" id="dg-photo-button" title="{label}" aria-label="{label}">{_CAMERA}</button>'
 
 
-def photo_attached(language: Language) -> str:
-    """The photo that goes with the next message, and what takes it away again."""
-    label = escape(phrase("photo_remove", language))
+def photo_attached() -> str:
+    """The photo that goes with the next message, and what takes it away again.
+
+    The script fills it; it is never rendered anew, so one label serves both languages.
+    """
+    label = escape(f"{phrase('photo_remove', 'zh')} {phrase('photo_remove', 'en')}")
     return f'<div id="dg-attached" hidden><img alt=""><button type="button" title="{label}" aria-label="{label}">×</button></div>'
 
 

@@ -23,10 +23,10 @@ from assistant.staff import Session, StaffError
 from assistant.state import fold
 from assistant.store import Event
 from catalog.types import Language, Query
-from web.api import photo_response
 from web.limit import Limit
 from web.live import ANY, Live
 from web.messages import Card, card, shown_products
+from web.photos import photo_response
 from web.stream import event, event_stream
 
 COOKIE = "daogou_staff"
@@ -187,10 +187,7 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
 
     @desk.get("/conversations/{conversation}/photos/{name}")
     def photo(conversation: str, name: str, _: Reader) -> Response:
-        found = parts.photos.get(name)
-        if found is None or found.conversation != conversation:
-            raise HTTPException(404, "no such photo")
-        return photo_response(found.data)
+        return photo_response(parts.photos, conversation, name)
 
     @desk.get("/conversations/{conversation}/suggestion")
     def suggestion(conversation: str, _: Reader) -> dict[str, Any]:
@@ -272,7 +269,8 @@ def _row(waiting: Waiting) -> dict[str, Any]:
 def _event(event: Event, products: Any, language: Language) -> dict[str, Any]:
     payload = event.payload
     return {
-        "seq": event.seq, "kind": event.kind, "photo": payload.get("photo", ""), "time": event.time.isoformat(), "text": payload.get("text", ""),
+        "seq": event.seq, "kind": event.kind, "time": event.time.isoformat(), "text": payload.get("text", ""),
+        "photo": payload.get("photo", ""),
         "who": payload.get("to") or payload.get("staff", ""), "reason": payload.get("reason", ""),
         "detail": payload.get("tag") or payload.get("score") or payload.get("product", ""),
         "picks": [card(products[p["product"]], language, p["why"])

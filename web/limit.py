@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Any
 
 from fastapi import HTTPException, Request
 from limits import RateLimitItemPerMinute
@@ -11,6 +12,7 @@ from limits.strategies import MovingWindowRateLimiter
 from assistant.phrases import phrase
 from web.language import page_language
 
+TOO_OFTEN: dict[int | str, dict[str, Any]] = {429: {"description": "Too often; `Retry-After` says when"}}
 PER_ADDRESS = 10  # times what one shopper may: many share an address
 
 

@@ -10,6 +10,7 @@ from assistant.phrases import money, phrase
 from assistant.store import Event
 from assistant.types import Reply
 from catalog.types import Language, Product
+from web.photos import photo_address
 
 # Events that the shopper is told of -> the phrase for it.
 NOTICES: Mapping[str, str] = {
@@ -65,11 +66,6 @@ def card(product: Product, language: Language, why: str = "") -> Card:
         reviews=product.review_count, url=product.url, why=why,
         image=f"/{product.image}" if product.image and "://" not in product.image else "",
     )  # fmt: skip
-
-
-def photo_address(name: str) -> str:
-    """Where a shopper's own page reads a photo."""
-    return f"/api/photos/{name}"
 
 
 def shown_products(events: Sequence[Event]) -> set[str]:

@@ -22,7 +22,8 @@ from catalog.types import Language, Product
 from web.cards import cards, closing, quick_replies
 from web.identity import Identity
 from web.live import Live
-from web.messages import NOTICES, photo_address, shown_products
+from web.messages import NOTICES, shown_products
+from web.photos import photo_address
 from web.stream import event, event_stream
 
 # Events that change the page.

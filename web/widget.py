@@ -48,7 +48,6 @@ def build_widget(shop_name: str) -> gr.Blocks:
             person_button(language),
             _status(language),
             photo_button(language),
-            photo_attached(language),
         ]
 
     with gr.Blocks(title=shop_name, analytics_enabled=False) as blocks:
@@ -66,7 +65,7 @@ def build_widget(shop_name: str) -> gr.Blocks:
             )
         gr.HTML(_TRANSCRIPT, elem_id="dg-chat", padding=False)
         status = gr.HTML(_status("zh"), elem_id="dg-outcome", padding=False)
-        attached = gr.HTML(photo_attached("zh"), padding=False)
+        gr.HTML(photo_attached(), padding=False)
         with gr.Row():
             photo = gr.HTML(photo_button("zh"), elem_id="dg-photo", padding=False)
             box = gr.Textbox(
@@ -78,7 +77,7 @@ def build_widget(shop_name: str) -> gr.Blocks:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         for trigger in (box.submit, button.click):
             trigger(None, box, box, js=_SEND, **private)
-        labels = [box, button, known, person, status, photo, attached]
+        labels = [box, button, known, person, status, photo]
         language.input(relabel, language, labels, js=_REMEMBER, **private)
         blocks.load(greet, None, [language, *labels], **private)
     page: gr.Blocks = blocks

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from assistant.build import open_store
+from assistant.settings import load_settings
+from assistant.store import ConversationStore
+
 DAOGOU = [sys.executable, "-c", "from assistant.cli import main; main()"]
 
 
@@ -115,3 +119,13 @@ def test_staff_accounts(tmp_path: Path) -> None:
     run("desk", "--as", "Lin", stdin="correct horse battery\nlist\nquit\n")
     run("staff", "disable", "Lin")
     assert json.loads(run("staff", "list", "--json"))[0]["disabled"] is True
+
+
+def test_staff_read_of_a_photo_in_the_terminal() -> None:
+    conversations = ConversationStore(open_store(load_settings()).engine)
+    conversation = conversations.begin("ann")
+    conversations.append(conversation, "message", {"role": "shopper", "text": "", "photo": "p1", "language": "en"})
+    conversations.append(conversation, "handoff", {"reason": "asked"})
+    run("staff", "add", "Lin", stdin="correct horse battery\n")
+    read = run("desk", "--as", "Lin", stdin="correct horse battery\nopen 1\nquit\n")
+    assert "shopper: (a photo)" in read

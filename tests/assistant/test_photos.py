@@ -16,9 +16,7 @@ from catalog.types import Query
 GPS = 0x8825
 
 
-def photo(
-    color: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (40, 30), *, place: bool = False
-) -> bytes:
+def photo(size: tuple[int, int] = (40, 30), *, place: bool = False) -> bytes:
     target, exif = BytesIO(), Image.Exif()
     if place:
         exif.get_ifd(GPS)[1] = "N"

@@ -303,9 +303,8 @@ def test_a_photo_is_chosen_or_pasted_seen_and_sent(page: Any, shop: Shop, script
 
 def test_what_is_no_photo_is_told_and_not_sent(page: Any, shop: Shop) -> None:
     open_shop(page, shop)
-    page.wait_for_selector(
-        '#dg-photo-button[title="Show a photo"]'
-    )  # the page speaks its reader's language: it is ready
+    # The page speaks its reader's language: it is ready.
+    page.wait_for_selector('#dg-photo-button[title="Show a photo"]')
     with page.expect_file_chooser() as chooser:
         page.click("#dg-photo-button")
     chooser.value.set_files([{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"no photo"}])

@@ -12,8 +12,9 @@ from assistant.explain import Explainer, about, to_pick
 from assistant.phrases import listed, money, phrase, sentences
 from assistant.profile import Portrait, portrait_of
 from assistant.question import next_question
-from assistant.ranking.features import record_text, slot_words, stands_in
+from assistant.ranking.features import slot_words
 from assistant.ranking.ranker import EXPLAINED, Ranker
+from assistant.ranking.record import record, stands_in
 from assistant.state import DialogueState
 from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
 from catalog.search import Search
@@ -267,7 +268,7 @@ class Answers:
             return self._meant(state, among)
         words = [w for name in ("category", "brand", "color") for w in slot_words(parsed.slots.get(name))]
         there = self._meant(state, among) if words else []
-        named = [p for p in there if all(stands_in(w, record_text(p)) for w in words)]
+        named = [p for p in there if all(stands_in(w, record(p).words) for w in words)]
         return named if len(named) == 1 else []
 
     def _bought_with(self, product: Product, language: Language) -> tuple[Pick, ...]:

@@ -13,11 +13,11 @@ from assistant.aspects import aspect_name
 from assistant.llm import LLM, LLMError
 from assistant.phrases import listed, money, phrase
 from assistant.prompts import render
-from assistant.ranking.features import record_text, stands_in
 from assistant.ranking.ranker import BASE
+from assistant.ranking.record import folded, record, stands_in
 from assistant.state import DialogueState
 from assistant.types import Contribution, Pick, Recommendation
-from catalog.facets import Vocabulary, key
+from catalog.facets import Vocabulary
 from catalog.types import Language, Product
 
 MAX_TOKENS = 48
@@ -99,25 +99,20 @@ def faithful(sentence: str, product: Product, state: DialogueState, shop: Shop) 
         return False
     if (len(_HAN.findall(sentence)) > len(sentence) / 4) != (state.language == "zh"):
         return False
-    record = record_text(product)
-    allowed = {*_NUMBER.findall(record), *_NUMBER.findall(f"{product.price:f} {product.rating}")}
+    words = record(product).words
+    allowed = {*_NUMBER.findall(words), *_NUMBER.findall(f"{product.price:f} {product.rating}")}
     if not set(_NUMBER.findall(sentence)) <= allowed or _NUMBER_WORDS.search(sentence):
         return False
-    said = record_text_of(sentence)
+    said = folded(sentence)
     other_brands = (part for brand in shop.brands for part in brand.split(" ") if len(part) > 1)
-    if any(stands_in(part, said) and not stands_in(part, record) for part in other_brands):
+    if any(stands_in(part, said) and not stands_in(part, words) for part in other_brands):
         return False
     vocabulary = Vocabulary.load()
     for facet in ("color", "material", "category"):
         named = vocabulary.mentions(facet, sentence)
-        if not all(any(stands_in(a, record) for a in vocabulary.aliases(facet, v)) for v in named):
+        if not all(any(stands_in(a, words) for a in vocabulary.aliases(facet, v)) for v in named):
             return False
-    return all(stands_in(p, record) for p in shop.properties if stands_in(p, said))
-
-
-def record_text_of(sentence: str) -> str:
-    """A sentence in the form that `stands_in` searches."""
-    return f" {key(sentence)} "
+    return all(stands_in(p, words) for p in shop.properties if stands_in(p, said))
 
 
 def fits(state: DialogueState) -> str:

@@ -1,25 +1,21 @@
 """The features that a pick is scored by, the same ones for training and for serving."""
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from assistant.aspects import asked_aspects, opinions_of, pleased
-from assistant.profile import Portrait, kind_of
+from assistant.profile import Portrait
 from assistant.ranking.behaviour import Floats
+from assistant.ranking.record import Record, as_written, record, stands_in, stems
 from assistant.state import DialogueState
-from catalog.amounts import plain
-from catalog.facets import key
-from catalog.lexical import document_words
 from catalog.types import Candidate, Product
 
-PRIOR_RATING, PRIOR_REVIEWS = 4.0, 5  # a product with few reviews is taken to be about average
 SAFE_MOOD = -0.3  # below this mood, well rated products count for more
 WISHES = ("color", "material", "brand", "size", "feature", "style", "occasion", "recipient")
 OF_TASTE = ("sequence", "neighbours", "factors", "content")  # models that need a history
@@ -37,10 +33,8 @@ REASONS: Mapping[str, str] = {
     "popularity": "popularity", "lately": "popularity", "sold": "popularity",
 }  # fmt: skip
 NAMES = tuple(REASONS)
-_WRITTEN = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
 _COLUMN = {name: at for at, name in enumerate(NAMES)}
-MOST_RECORDS = 20_000
-_records: dict[int, tuple[Product, str]] = {}  # by identity: a product cannot be hashed
+Column = tuple[str, Any]  # the name of a feature with its value for each candidate (N,)
 
 
 @dataclass(frozen=True)
@@ -72,21 +66,25 @@ class Context:
 def features(candidates: Sequence[Candidate], context: Context) -> Floats:
     """One row for each candidate and one column for each of `NAMES` (N, F); NaN where there is nothing to say."""
     rows = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
-    best = max((c.score for c in candidates), default=0.0)
-    asked, aspects = context.state.query().text or context.state.text, _asked(context.state)
-    for row, candidate in zip(rows, candidates, strict=True):
-        of_title = _of_title(candidate.product, asked, context.state)
-        names, values = zip(*_of(candidate, context, best, aspects), *of_title, strict=True)
-        row[[_COLUMN[name] for name in names]] = values
-    for name, scores in context.models.items():
-        rows[:, _COLUMN[name]] = scores
+    products = [c.product for c in candidates]
+    records = [record(p) for p in products]
+    groups = (
+        _of_search(candidates), _of_rating(products, records, context), _of_history(products, records, context),
+        _of_wishes(records, context), _of_price(records, context), _of_titles(products, context.state),
+        context.models.items(),
+    )  # fmt: skip
+    for group in groups:
+        for name, values in group:
+            rows[:, _COLUMN[name]] = values
     return rows
 
 
 def evidence(product: Product, context: Context) -> dict[str, tuple[str, ...]]:
     """Reason -> the words, of the shopper or the record, that speak for the product."""
-    portrait, named = context.portrait, _reference_price(product, context)
-    met = tuple(w for _, w, holds in _wishes(product, context) if holds)
+    portrait = context.portrait
+    own = record(product)
+    price = _named_price(context.state) or portrait.spent.get(own.kind)
+    met = tuple(word for _, word in context.wishes if stands_in(word, own.words))
     bought = portrait.brand_purchases.get(product.brand, 0)
     reason = context.because(product.external_id)
     before = next((p for p in portrait.met if p.external_id == reason), None)
@@ -94,119 +92,93 @@ def evidence(product: Product, context: Context) -> dict[str, tuple[str, ...]]:
         "wishes": met,
         "rating": (f"{product.rating:.1f}", str(product.review_count)) if product.review_count else (),
         "opinion": _most_spoken(product, context.state),
-        "price": (f"{named:f}",) if named else (),
+        "price": (f"{price:f}",) if price else (),
         "brand": (product.brand, str(bought)) if bought and product.brand in portrait.brands else (),
-        "color": tuple(c for c in product.values("color") if c in portrait.colors),
+        "color": tuple(c for c in own.colors if c in portrait.colors),
         "history": (before.text(context.state.language).title,) if before else (),
-        "kind": (kind_of(product),) if kind_of(product) in portrait.kinds else (),
+        "kind": (own.kind,) if own.kind in portrait.kinds else (),
     }
     return {reason: words for reason, words in found.items() if words}
 
 
-def record_text(product: Product) -> str:
-    """All words of a product's record, as keys, for looking words up in.
+def _of_search(candidates: Sequence[Candidate]) -> Iterator[Column]:
+    best = max((c.score for c in candidates), default=0.0) or 1.0
+    yield "text", [c.score / best for c in candidates]
+    yield "lexical", [1 / c.lexical_rank if c.lexical_rank else 0.0 for c in candidates]
+    yield "dense", [1 / c.dense_rank if c.dense_rank else 0.0 for c in candidates]
 
-    Kept for the products that the store hands out again and again, of which none changes.
+
+def _of_rating(products: Sequence[Product], records: Sequence[Record], context: Context) -> Iterator[Column]:
+    """What others think of the products; an upset shopper cares more for it."""
+    goodness = [r.goodness for r in records]
+    yield "rating", goodness
+    yield "reassurance", goodness if context.state.mood < SAFE_MOOD else 0.0
+    yield "reviews", [r.reviews for r in records]
+    yield "praise", [r.praise for r in records]
+    if aspects := _asked(context.state):
+        yield "opinion", [pleased(opinions_of(p, aspects)) for p in products]
+
+
+def _of_history(products: Sequence[Product], records: Sequence[Record], context: Context) -> Iterator[Column]:
+    """What the shopper has met: brands, kinds and colours, and the very product."""
+    portrait, shares = context.portrait, context.shares
+    ids = [p.external_id for p in products]
+    yield "brand", [shares["brand"].get(p.brand, 0.0) for p in products]
+    yield "kind", [shares["kind"].get(r.kind, 0.0) for r in records]
+    yield "new_kind", [float(bool(portrait.kinds) and r.kind not in portrait.kinds) for r in records]
+    yield "color", [max((shares["color"].get(c, 0.0) for c in r.colors), default=0.0) for r in records]
+    yield "bought", [float(i in portrait.times) for i in ids]
+    yield "times", [math.log1p(portrait.times.get(i, 0)) for i in ids]
+    yield "disliked", [float(i in portrait.disliked) for i in ids]
+    yield "own_size", [_has_own_size(r, context) for r in records]
+    if context.now:
+        yield "since", [_days_since(portrait.last.get(i), context.now) for i in ids]
+
+
+def _of_wishes(records: Sequence[Record], context: Context) -> Iterator[Column]:
+    """The share of what was wished that the records bear out, in all and slot by slot."""
+    if not context.wishes or not records:
+        return
+    borne_out = np.array([[stands_in(word, r.words) for _, word in context.wishes] for r in records], dtype=np.float32)
+    yield "wishes", borne_out.mean(axis=1)
+    slots = [slot for slot, _ in context.wishes]
+    for name in dict.fromkeys(slots):
+        yield f"wish_{name}", borne_out[:, [slot == name for slot in slots]].mean(axis=1)
+
+
+def _of_price(records: Sequence[Record], context: Context) -> Iterator[Column]:
+    """Nearness to the price named and to what the shopper usually pays for the kind.
+
+    1 at that price, 1/2 at half or double of it, 0 for what costs nothing.
     """
-    kept = _records.get(id(product))
-    if kept is not None and kept[0] is product:
-        return kept[1]
-    parts = [
-        product.brand,
-        *(a.value for a in product.attributes),
-        *(v.size for v in product.variants if v.stock > 0),
-        *(p for t in product.texts.values() for p in (t.title, t.description, *t.category)),
-    ]
-    text = f" {key(' '.join(parts))} "
-    if len(_records) >= MOST_RECORDS:
-        _records.clear()
-    _records[id(product)] = product, text
-    return text
+    prices = np.array([r.log_price for r in records])
+    named, spent = _named_price(context.state), context.portrait.spent
+    if named:
+        yield "price", _nearness(prices, _log(named))
+    if spent:
+        usual = np.array([_log(spent.get(r.kind)) for r in records])
+        yield "usual_price", np.where(np.isnan(usual), np.nan, _nearness(prices, usual))
 
 
-def stands_in(word: str, text: str) -> bool:
-    """Whether `word` stands in a text made by `record_text`."""
-    wanted = _wanted(word)
-    return bool(wanted) and wanted in text
+def _of_titles(products: Sequence[Product], state: DialogueState) -> Iterator[Column]:
+    """How much of what was asked the titles name, by stems and as written, and how much of the title was asked for.
 
-
-def _of(candidate: Candidate, context: Context, best: float, aspects: frozenset[str]) -> list[tuple[str, float]]:
-    product, portrait = candidate.product, context.portrait
-    goodness = _goodness(product)
-    kind = kind_of(product)
-    found = [
-        ("text", candidate.score / best if best else 0.0),
-        ("lexical", 1 / candidate.lexical_rank if candidate.lexical_rank else 0.0),
-        ("dense", 1 / candidate.dense_rank if candidate.dense_rank else 0.0),
-        ("rating", goodness),
-        ("reviews", math.log1p(product.review_count)),
-        ("reassurance", goodness if context.state.mood < SAFE_MOOD else 0.0),
-        ("brand", context.shares["brand"].get(product.brand, 0.0)),
-        ("kind", context.shares["kind"].get(kind, 0.0)),
-        ("new_kind", float(bool(portrait.kinds) and kind not in portrait.kinds)),
-        ("color", max((context.shares["color"].get(c, 0.0) for c in product.values("color")), default=0.0)),
-        ("bought", float(product.external_id in portrait.times)),
-        ("times", math.log1p(portrait.times.get(product.external_id, 0))),
-        ("disliked", float(product.external_id in portrait.disliked)),
-    ]
-    if product.opinions:
-        found.append(("praise", pleased(product.opinions)))
-    if aspects:
-        found.append(("opinion", pleased(opinions_of(product, aspects))))
-    wishes = _wishes(product, context)
-    if wishes:
-        found.append(("wishes", sum(holds for _, _, holds in wishes) / len(wishes)))
-    for name in {name for name, _, _ in wishes}:
-        own = [holds for other, _, holds in wishes if other == name]
-        found.append((f"wish_{name}", sum(own) / len(own)))
-    if named := _named_price(context.state):
-        found.append(("price", _nearness(product, named)))
-    if usual := portrait.spent.get(kind):
-        found.append(("usual_price", _nearness(product, usual)))
-    said = context.state.profile.get("size")
-    if size := str(said.value) if said else portrait.sizes.get(kind):
-        found.append(("own_size", float(any(v.size == size and v.stock > 0 for v in product.variants))))
-    if context.now and (last := portrait.last.get(product.external_id)):
-        found.append(("since", math.log1p((context.now - last).total_seconds() / 86_400)))
-    return found
-
-
-def _of_title(product: Product, request: str, state: DialogueState) -> list[tuple[str, float]]:
-    """How much of what was asked the title names, by stems and as written, and how much of the title was asked for.
-
-    Where it has all words as written: whether in that order, and how many others stand between them.
+    Where one has all words as written: whether in that order, and how many others stand between them.
     """
-    text = product.text(state.language).title
-    asked, title = _cut(request), _cut(text)
-    if not asked or not title:
-        return []
-    common = set(asked) & set(title)
-    written, words = _as_written(request), _as_written(text)
-    places = [words.index(word) for word in written if word in words]
-    found = [
-        ("named", len(common) / len(set(asked))),
-        ("coverage", len(common) / len(set(title))),
-        ("exact", len(places) / max(1, len(written))),
-        ("ordered", 0.0),
-    ]
-    if places and len(places) == len(written):
-        found[-1] = ("ordered", float(places == sorted(places)))
-        found.append(("apart", float(max(places) - min(places) + 1 - len(places))))
-    return found
-
-
-def _goodness(product: Product) -> float:
-    """The rating with a prior, from 3 stars (0) to 5 (1)."""
-    rating = (product.rating * product.review_count + PRIOR_RATING * PRIOR_REVIEWS) / (
-        product.review_count + PRIOR_REVIEWS
-    )
-    return min(1.0, max(0.0, (rating - 3) / 2))
-
-
-def _wishes(product: Product, context: Context) -> list[tuple[str, str, bool]]:
-    """(slot, word, whether the record bears it out) of everything wished."""
-    text = record_text(product) if context.wishes else ""
-    return [(name, word, stands_in(word, text)) for name, word in context.wishes]
+    request = state.query().text or state.text
+    asked, written = stems(request), as_written(request)
+    rows = np.full((len(products), 5), np.nan)
+    for row, product in zip(rows, products, strict=True):
+        text = product.text(state.language).title
+        title, words = stems(text), as_written(text)
+        if not asked or not title:
+            continue
+        common = len(asked & title)
+        places = [words[word] for word in written if word in words]
+        row[:4] = common / len(asked), common / len(title), len(places) / max(1, len(written)), 0.0
+        if places and len(places) == len(written):
+            row[3:] = places == sorted(places), max(places) - min(places) + 1 - len(places)
+    yield from zip(("named", "coverage", "exact", "ordered", "apart"), rows.T, strict=True)
 
 
 def _asked(state: DialogueState) -> frozenset[str]:
@@ -227,16 +199,24 @@ def _named_price(state: DialogueState) -> Any:
     return state.slots.get("price_about") or state.slots.get("price_max")
 
 
-def _reference_price(product: Product, context: Context) -> Any:
-    """The price that was named, else what the shopper usually pays for the kind."""
-    return _named_price(context.state) or context.portrait.spent.get(kind_of(product))
+def _nearness(prices: Floats, reference: Any) -> Any:
+    return np.nan_to_num(np.exp(-np.abs(prices - reference)))
 
 
-def _nearness(product: Product, reference: Any) -> float:
-    """1 at the reference price, 1/2 at half or double of it."""
-    if product.price <= 0 or reference <= 0:
-        return 0.0
-    return math.exp(-abs(math.log(float(product.price) / float(reference))))
+def _log(price: Any) -> float:
+    return math.log(price) if price and price > 0 else math.nan
+
+
+def _has_own_size(product: Record, context: Context) -> float:
+    """Whether the size that the shopper takes, by their word or their purchases, is in stock; NaN if none is known."""
+    said = context.state.profile.get("size")
+    size = str(said.value) if said else context.portrait.sizes.get(product.kind)
+    return float(size in product.sizes) if size else math.nan
+
+
+def _days_since(last: datetime | None, now: datetime) -> float:
+    """log(1 + days) since a product was last met, NaN if never."""
+    return math.log1p((now - last).total_seconds() / 86_400) if last else math.nan
 
 
 def _shares(counts: Mapping[str, float]) -> dict[str, float]:
@@ -249,22 +229,3 @@ def slot_words(value: Any) -> tuple[str, ...]:
     if not value:
         return ()
     return (value,) if isinstance(value, str) else tuple(map(str, value))
-
-
-@lru_cache(maxsize=20_000)
-def _cut(text: str) -> tuple[str, ...]:
-    """The words of a text, Chinese ones cut apart, as the lexical index has them."""
-    return tuple(document_words(text).split())
-
-
-@lru_cache(maxsize=20_000)
-def _as_written(text: str) -> tuple[str, ...]:
-    """The words of a text as they are written, of Chinese the characters, each once."""
-    return tuple(dict.fromkeys(_WRITTEN.findall(plain(text))))
-
-
-@lru_cache(maxsize=20_000)
-def _wanted(word: str) -> str:
-    """What to look for: between blanks unless it is Chinese, which has none."""
-    found = key(word).strip()
-    return found if not found or any(c >= "\u4e00" for c in found) else f" {found} "

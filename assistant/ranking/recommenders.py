@@ -113,12 +113,16 @@ class Recommenders:
         met = [p for p in dict.fromkeys(history) if p in self.places and p != product]
         if at is None or not met:
             return None
-        own = self._together(at)[[self.places[p] for p in met]]
-        return met[int(own.argmax())] if own.max() > 0 else None
+        near = dict(zip(*self.neighbours.near(at), strict=True))
+        best = max(met, key=lambda p: near.get(self.places[p], 0.0))
+        return best if near.get(self.places[best], 0.0) > 0 else None
 
     def _together(self, at: int) -> Floats:
         """Likeness (P,) of all products to one, by who met both."""
-        return np.asarray(self.neighbours.likeness[[at]].toarray()[0])
+        found = np.zeros(len(self.products), dtype=np.float32)
+        places, values = self.neighbours.near(at)
+        found[places] = values
+        return found
 
 
 def extended(known: Recommenders, vectors: Mapping[str, Floats]) -> Recommenders:

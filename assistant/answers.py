@@ -1,11 +1,12 @@
 """What each intent is answered with: picks and questions, what the record says, small talk. Nothing is stored here."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from assistant.cart import deed
 from assistant.explain import Explainer, about, to_pick
@@ -17,7 +18,7 @@ from assistant.ranking.ranker import EXPLAINED, Ranker
 from assistant.ranking.record import record, stands_in
 from assistant.state import DialogueState
 from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
-from catalog.search import Search
+from catalog.search import RRF_K, Search
 from catalog.store import ProductStore
 from catalog.types import Candidate, Filters, InteractionKind, Language, Product, Query, Relaxation
 
@@ -27,8 +28,19 @@ GOOD_MOOD = 0.3
 SEARCHES = ("find", "refine", "recommend")
 
 Done = InteractionKind | Literal["uncart"]
-ByPhoto = Callable[[str, Query], list[Candidate]]  # what looks like the photo of a name, within a query's limits
 Note = Callable[[str, Done], Any]  # writes down what the shopper did with a product
+
+
+class Looks(Protocol):
+    """Finds products by how they look, the most alike first, within a query's limits; none where it cannot."""
+
+    def like_photo(self, name: str, query: Query) -> list[Candidate]:
+        """What looks like a photo that was shown."""
+        ...
+
+    def like_product(self, external_id: str, query: Query) -> list[Candidate]:
+        """What looks like a product."""
+        ...
 
 
 @dataclass
@@ -54,7 +66,7 @@ class Answers:
         picks: int = 3,
         support_contact: str = "",
         opening_hours: str = "",
-        by_photo: ByPhoto = lambda name, query: [],
+        looks: Looks | None = None,
     ) -> None:
         self._search = search
         self._explainer = explainer
@@ -63,7 +75,7 @@ class Answers:
         self._picks = picks
         self._support_contact = support_contact
         self._opening_hours = opening_hours
-        self._by_photo = by_photo
+        self._looks = looks
 
     def respond(
         self, state: DialogueState, parsed: ParsedTurn, shopper: str, clock: Clock, note: Note
@@ -94,8 +106,8 @@ class Answers:
     def similar(self, shopper: str, product: Product) -> list[Recommendation]:
         """Products like one, the best for the shopper first."""
         titles = dict.fromkeys(text.title for text in product.texts.values())
-        candidates = self._search.search(Query(" ".join(titles), k=CANDIDATES))
-        alike = self._ranker.alike(candidates, product)[: ALIKE + 1]
+        query = Query(" ".join(titles), k=CANDIDATES)
+        alike = self._alike(self._search.search(query), query, product)[: ALIKE + 1]
         others = [c for c in alike if c.product.external_id != product.external_id]
         return self._ranker.rank(others, DialogueState(), portrait_of(self._products, shopper))
 
@@ -125,7 +137,7 @@ class Answers:
             query = _without_category(query)
             candidates = self._candidates(query, state)
         if like:
-            candidates = self._ranker.alike(candidates, like)[:ALIKE]
+            candidates = self._alike(candidates, query, like)[:ALIKE]
         clock.mark("search")
         unwanted = {*state.seen, *taste.disliked, *state.items}
         unseen = [c for c in candidates if c.product.external_id not in unwanted]
@@ -140,7 +152,14 @@ class Answers:
 
     def _candidates(self, query: Query, state: DialogueState) -> list[Candidate]:
         """What fits a query; where a photo was shown, what looks like it."""
-        return self._by_photo(state.photo, query) if state.photo else self._search.search(query)
+        if not state.photo:
+            return self._search.search(query)
+        return self._looks.like_photo(state.photo, query) if self._looks else []
+
+    def _alike(self, candidates: Sequence[Candidate], query: Query, product: Product) -> list[Candidate]:
+        """The candidates by their likeness to a product, and what looks like it, as one list."""
+        seen = self._looks.like_product(product.external_id, query) if self._looks else []
+        return _merged(self._ranker.alike(candidates, product), seen)
 
     def _ranked(self, candidates: Sequence[Candidate], state: DialogueState, taste: Portrait) -> list[Recommendation]:
         """The best first. Of what looks like a photo the likest, unless another order was asked for."""
@@ -353,6 +372,16 @@ def _without_category(query: Query) -> Query:
 
 def _quick(name: str, language: Language, **slots: str) -> QuickReply:
     return QuickReply(phrase(name, language), _frame(language, "refine", slots))
+
+
+def _merged(said: Sequence[Candidate], seen: Sequence[Candidate]) -> list[Candidate]:
+    """Two lists as one by reciprocal ranks; what was only seen has no words to its credit."""
+    credit: defaultdict[str, float] = defaultdict(float)
+    for ranked in (said, seen):
+        for place, candidate in enumerate(ranked, start=1):
+            credit[candidate.product.external_id] += 1 / (RRF_K + place)
+    found = {c.product.external_id: c for c in (*(replace(c, dense_rank=None, score=0.0) for c in seen), *said)}
+    return sorted(found.values(), key=lambda c: -credit[c.product.external_id])
 
 
 def _similar(language: Language, count: int) -> Iterator[QuickReply]:

@@ -29,7 +29,8 @@ from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, o
 from catalog.feeds import jsonlines
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
-from catalog.pictures import EMBEDDED_PICTURES, PictureSearch, picture_hash
+from catalog.looks import PictureSearch
+from catalog.pictures import EMBEDDED_PICTURES, picture_hash
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -140,10 +141,10 @@ def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
 def open_answers(settings: Settings, store: ProductStore, search: Search, llm: LLM | None = None) -> Answers:
     """What answers a state; without a model its sentences are made from the record."""
     explainer = Explainer(llm, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
-    by_photo = PhotoSearch(PhotoStore(store.engine), PictureSearch(store, search, settings.picture_model))
+    looks = PhotoSearch(PhotoStore(store.engine), PictureSearch(store, search, settings.picture_model))
     return Answers(
         search, explainer, store, open_ranker(settings, store), settings.picks, settings.support_contact,
-        settings.opening_hours, by_photo,
+        settings.opening_hours, looks,
     )  # fmt: skip
 
 

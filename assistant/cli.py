@@ -299,7 +299,8 @@ def catalog_pictures(as_json: Json = False) -> None:
     from time import monotonic
 
     from assistant.build import open_store
-    from catalog.pictures import embed_pictures, open_picture_encoder, reader
+    from catalog.looks import embed_pictures
+    from catalog.pictures import open_picture_encoder, reader
 
     settings = settings_of()
     with spinner("loading the encoder") as progress:

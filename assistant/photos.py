@@ -8,7 +8,8 @@ from io import BytesIO
 from sqlalchemy import Engine, func, select
 
 from catalog.errors import UserError
-from catalog.pictures import PictureSearch, read_picture
+from catalog.looks import PictureSearch
+from catalog.pictures import read_picture
 from catalog.schema import PhotoRow, insert_of
 from catalog.types import Candidate, Query
 
@@ -64,13 +65,17 @@ class PhotoStore:
 
 
 class PhotoSearch:
-    """Finds products that look like a photo that was kept."""
+    """Finds products that look like a photo that was kept, or like one another."""
 
     def __init__(self, photos: PhotoStore, pictures: PictureSearch) -> None:
         self._photos = photos
         self._pictures = pictures
 
-    def __call__(self, name: str, query: Query) -> list[Candidate]:
+    def like_photo(self, name: str, query: Query) -> list[Candidate]:
         """At most `query.k` products within the query's limits, the most alike first; none if the photo is gone."""
         photo = self._photos.get(name)
         return self._pictures.search_by_photo(query, photo.data) if photo else []
+
+    def like_product(self, external_id: str, query: Query) -> list[Candidate]:
+        """The same for the picture of a product; none if nobody has looked at it."""
+        return self._pictures.search_by_product(query, external_id)

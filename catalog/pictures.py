@@ -1,40 +1,29 @@
-"""Pictures to vectors to products: what is let in, one protocol, an embedded network, and any CLIP-like model."""
+"""Pictures: what is let in, from where, and their vectors by an embedded network or any CLIP-like model."""
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
-from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from sqlalchemy import select
 
-from catalog.dense import VectorIndex
-from catalog.embedding import add_vectors, sentence_transformer, unit
+from catalog.embedding import sentence_transformer, unit
 from catalog.errors import UserError
-from catalog.schema import ProductRow, VectorRow, has_picture_vector
-from catalog.search import Search
-from catalog.store import ProductStore
-from catalog.types import Candidate, Query
 
 EMBEDDED_PICTURES = "efficientnet-lite0"
 FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_BYTES = 10_000_000
 MOST_PIXELS = 40_000_000
 SIDE = 224  # pixels that the embedded network looks at, each way
-BATCH = 32  # pictures encoded at once; a run that is killed loses no more
 DOWNLOAD_SECONDS = 20.0
 
 Picture = Image.Image
 Read = Callable[[str], bytes]
-Progress = Callable[[int, int], Any]  # pictures looked at, of how many
 
 
 class PictureError(UserError):
@@ -128,7 +117,7 @@ def open_picture_encoder(model: str) -> PictureEncoder:
     return EmbeddedPictureEncoder() if model == EMBEDDED_PICTURES else SentenceTransformerPictures(model)
 
 
-# -- the catalog's pictures ------------------------------------------------------------------
+# -- where feeds have them ----------------------------------------------------------------------
 
 
 def picture_hash(data: bytes) -> str:
@@ -165,114 +154,3 @@ def _download(address: str) -> bytes:
     except httpx.HTTPError as error:
         raise PictureError(f"{address}: {error}") from error
     return data
-
-
-@dataclass
-class Embedded:
-    """What a run over the catalog's pictures came to; `failed` names what could not be used, and why."""
-
-    encoded: int = 0
-    known: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-
-
-def embed_pictures(
-    store: ProductStore, encoder: PictureEncoder, read: Read, progress: Progress = lambda done, of: None
-) -> Embedded:
-    """Give every product that has a picture the vector of it.
-
-    Vectors are kept by what was encoded: equal pictures are encoded once, and after an import only what changed is.
-    Written a batch at a time; a run that was killed goes on where it stopped.
-    """
-    waiting, result = _without_vector(store, encoder.name), Embedded()
-    for start in range(0, len(waiting), BATCH):
-        batch = waiting[start : start + BATCH]
-        loaded = {product: data for product, image in batch if (data := _loaded(read, product, image, result))}
-        hashes = {product: picture_hash(data) for product, data in loaded.items()}
-        _encode(store, encoder, loaded, hashes, result)
-        store.set_pictures(hashes)
-        progress(start + len(batch), len(waiting))
-    return result
-
-
-def _loaded(read: Read, product: str, image: str, result: Embedded) -> bytes | None:
-    try:
-        return read(image)
-    except PictureError as error:
-        result.failed[product] = str(error)
-        return None
-
-
-def _encode(
-    store: ProductStore,
-    encoder: PictureEncoder,
-    loaded: Mapping[str, bytes],
-    hashes: Mapping[str, str],
-    result: Embedded,
-) -> None:
-    """Write the vectors that the batch lacks."""
-    known = store.vectors_known(encoder.name, list(hashes.values()))
-    pictures: dict[str, Picture] = {}
-    for product, digest in hashes.items():
-        if digest in known:
-            result.known += 1
-            continue
-        try:
-            pictures[digest] = read_picture(loaded[product])
-        except PictureError as error:
-            result.failed[product] = str(error)
-    if pictures:
-        vectors = encoder.encode(list(pictures.values()))
-        add_vectors(store.engine, encoder.name, dict(zip(pictures, vectors, strict=True)))
-        result.encoded += len(pictures)
-
-
-def _without_vector(store: ProductStore, model: str) -> list[tuple[str, str]]:
-    """(id, image) of the products whose picture has no vector yet."""
-    statement = (
-        select(ProductRow.external_id, ProductRow.image)
-        .outerjoin(VectorRow, has_picture_vector(model))
-        .where(ProductRow.image != "", VectorRow.vector_hash.is_(None))
-        .order_by(ProductRow.id)
-    )
-    with store.engine.connect() as connection:
-        return list(connection.execute(statement).tuples())
-
-
-class PictureSearch:
-    """Finds products that look like a picture, within a search's filters. Threads may share one."""
-
-    def __init__(self, store: ProductStore, search: Search, model: str) -> None:
-        self._store = store
-        self._search = search
-        self._model = model
-        self._version = -1
-        self._lock = Lock()
-        self._index: VectorIndex
-
-    @cached_property
-    def _encoder(self) -> PictureEncoder:
-        """Opened for the first photo: most runs of most commands see none."""
-        return open_picture_encoder(self._model)
-
-    def search_by_photo(self, query: Query, photo: bytes) -> list[Candidate]:
-        """The same as `search` for a picture of unknown origin. Raises `PictureError`."""
-        picture = read_picture(photo)
-        with self._lock:
-            vector = self._encoder.encode([picture])[0]
-        return self.search(query, vector)
-
-    def search(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
-        """At most `query.k` products that satisfy the query's filters, the most alike to `vector` (D,) first.
-
-        The text of the query is not looked at. Scores are those of the places, 1 for the first.
-        """
-        with self._lock:
-            if (version := self._store.version()) != self._version:
-                self._index = VectorIndex.load(self._store.engine, has_picture_vector(self._model))
-                self._version = version
-        if not len(self._index.ids):  # nothing was looked at: see `embed_pictures`
-            return []
-        ids = self._index.rank(vector, self._search.passing(query.filters), query.k)
-        products = self._store.by_id(ids)
-        return [Candidate(products[i], None, n, 1 / n) for n, i in enumerate(ids, start=1) if i in products]

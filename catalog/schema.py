@@ -191,6 +191,14 @@ class VectorRow(Base):
     vector: Mapped[Any] = mapped_column(Vector)
 
 
+class PictureColorRow(Base):
+    """The colours that a picture shows, canonical, for products whose feed names none."""
+
+    __tablename__ = "picture_colors"
+    picture_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    color: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+
 def has_vector(model: str) -> ColumnElement[bool]:
     """Joins products with the vectors that `model` made of their texts."""
     return and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)

@@ -14,11 +14,14 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Engine,
+    Insert,
     Row,
     bindparam,
     delete,
+    exists,
     func,
     insert,
+    literal,
     literal_column,
     select,
     text,
@@ -35,6 +38,7 @@ from catalog.schema import (
     ForgottenRow,
     InteractionRow,
     OpinionRow,
+    PictureColorRow,
     ProductRow,
     ProductTextRow,
     ReviewRow,
@@ -357,13 +361,25 @@ class ProductStore:
             _count_up(connection)
 
     def set_pictures(self, hashes: Mapping[str, str]) -> None:
-        """Note, by the shop's own ids, which picture each product has."""
+        """Note, by the shop's own ids, which picture each product has; what has no colour gets those of the picture."""
         if hashes:
             statement = update(ProductRow).where(ProductRow.external_id == bindparam("product"))
             rows = [{"product": product, "picture_hash": digest} for product, digest in hashes.items()]
             with self.engine.begin() as connection:
                 connection.execute(statement, rows)
+                connection.execute(_colors_seen(list(hashes)))
                 _count_up(connection)
+
+    def add_picture_colors(self, colors: Mapping[str, Sequence[str]]) -> None:
+        """Keep the colours that pictures show, by the hash of the picture."""
+        rows = [
+            {"picture_hash": digest, "color": color}
+            for digest, names in colors.items()
+            for color in dict.fromkeys(c for name in names for c in self._vocabulary.with_broader(name))
+        ]
+        if rows:
+            with self.engine.begin() as connection:
+                connection.execute(self._insert(PictureColorRow).on_conflict_do_nothing(), rows)
 
     def vectors_known(self, model: str, hashes: Sequence[str]) -> set[str]:
         """Those of the hashes that `model` has made a vector of."""
@@ -381,6 +397,17 @@ class ProductStore:
                 {"product": external_id},
             )
             _count_up(connection)
+
+
+def _colors_seen(products: Sequence[str]) -> Insert:
+    """Gives those of the products whose feed names no colour what their pictures show."""
+    named = exists().where(FacetRow.product_id == ProductRow.id, FacetRow.facet == "color")
+    seen = (
+        select(ProductRow.id, literal("color"), PictureColorRow.color)
+        .join(PictureColorRow, PictureColorRow.picture_hash == ProductRow.picture_hash)
+        .where(ProductRow.external_id.in_(products), ~named)
+    )
+    return insert(FacetRow).from_select(["product_id", "facet", "value"], seen)
 
 
 def content_hash(product: Product) -> str:

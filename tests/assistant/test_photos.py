@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 from assistant.photos import MOST, SIDE, PhotoSearch, PhotoStore, TooManyPhotos
 from assistant.store import ConversationStore
-from catalog.pictures import PictureError, PictureSearch
+from catalog.looks import PictureSearch
+from catalog.pictures import PictureError
 from catalog.search import Search
 from catalog.store import ProductStore
 from catalog.types import Query

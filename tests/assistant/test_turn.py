@@ -22,6 +22,21 @@ from catalog.types import Candidate, Interaction, Query
 from tests.fakes import ScriptedLLM, frame
 
 
+class Looks:
+    """Whatever is shown looks like the products that are named, the likest first."""
+
+    def __init__(self, search: Search) -> None:
+        self.likest: list[str] = []
+        self._search = search
+
+    def like_photo(self, name: str, query: Query) -> list[Candidate]:
+        there = {c.product.external_id: c for c in self._search.search(replace(query, text=""))}
+        return [there[product] for product in self.likest if product in there]
+
+    def like_product(self, external_id: str, query: Query) -> list[Candidate]:
+        return self.like_photo(external_id, query)
+
+
 class Chat:
     """One shopper's conversation with a scripted model."""
 
@@ -30,13 +45,8 @@ class Chat:
         self.store = store
         self.conversations = ConversationStore(store.engine)
         explainer = Explainer(None, Shop(store.brands(), store.properties(100)))
-        self.likest: list[str] = []  # products that the photo looks like, the likest first
-
-        def by_photo(name: str, query: Query) -> list[Candidate]:
-            there = {c.product.external_id: c for c in search.search(replace(query, text=""))}
-            return [there[product] for product in self.likest if product in there]
-
-        answers = Answers(search, explainer, store, Ranker(), 3, contact, by_photo=by_photo)
+        self.looks = Looks(search)
+        answers = Answers(search, explainer, store, Ranker(), 3, contact, looks=self.looks)
         self.assistant = Assistant(Parser(self.llm, tuned_prompt), answers, store, self.conversations)
         self.conversation = self.conversations.begin("ann")
 
@@ -315,6 +325,14 @@ def test_more_like_one_that_was_shown(chat: Chat) -> None:
     assert "red-dress" not in shown(again)
 
 
+def test_what_looks_like_it_comes_up(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.answers.ALIKE", 2)
+    first = chat.say("red scarf", frame("find", slots={"category": ["scarf"], "color": ["red"]}))
+    assert shown(first) == ["red-scarf"]
+    chat.looks.likest = ["red-scarf", "choc"]
+    assert shown(chat.say(next(q.text for q in first.quick_replies if q.item == 1))) == ["choc"]
+
+
 def test_what_was_disliked_is_not_shown_again(chat: Chat) -> None:
     assert "red-scarf" in shown(chat.say("scarf", frame("find", slots={"category": ["scarf"]})))
     assert chat.assistant.interact(chat.conversation, "red-scarf", "dislike")
@@ -325,7 +343,7 @@ LIKE_THE_PHOTO = ["trail", "road", "bag", "red-scarf", "canvas-bag"]
 
 
 def test_a_photo_alone_needs_no_model(chat: Chat) -> None:
-    chat.likest = LIKE_THE_PHOTO
+    chat.looks.likest = LIKE_THE_PHOTO
     reply = chat.say("", photo="p1")
     assert reply.text.startswith("What looks most like your photo:")
     assert shown(reply) == LIKE_THE_PHOTO[:3]
@@ -334,7 +352,7 @@ def test_a_photo_alone_needs_no_model(chat: Chat) -> None:
 
 
 def test_what_a_photo_found_is_refined_in_words(chat: Chat) -> None:
-    chat.likest = LIKE_THE_PHOTO
+    chat.looks.likest = LIKE_THE_PHOTO
     chat.say("", photo="p1")
     assert shown(chat.say("under 200", frame("refine", slots={"price_max": "200"}))) == ["red-scarf", "canvas-bag"]
     assert shown(chat.say("a dress", frame("find", slots={"category": ["dress"]}))) == ["red-dress", "black-dress"]
@@ -342,14 +360,14 @@ def test_what_a_photo_found_is_refined_in_words(chat: Chat) -> None:
 
 
 def test_a_photo_begins_a_search_whatever_is_said_with_it(chat: Chat) -> None:
-    chat.likest = LIKE_THE_PHOTO
+    chat.looks.likest = LIKE_THE_PHOTO
     chat.say("a scarf under 100", frame("find", slots={"category": ["scarf"], "price_max": "100"}))
     assert shown(chat.say("do you have this?", frame("ask"), photo="p1")) == LIKE_THE_PHOTO[:3]
     assert shown(chat.say("this in green", frame("find", slots={"color": ["green"]}), photo="p2")) == ["canvas-bag"]
 
 
 def test_what_looks_like_a_photo_can_be_sorted_and_paged(chat: Chat) -> None:
-    chat.likest = LIKE_THE_PHOTO
+    chat.looks.likest = LIKE_THE_PHOTO
     chat.say("", photo="p1")
     assert shown(chat.say("Show me more")) == LIKE_THE_PHOTO[3:]
     cheapest = chat.say("cheapest first", frame("refine", slots={"sort": "price_asc"}))
@@ -361,12 +379,12 @@ def test_a_shop_that_cannot_search_by_photo_says_so(chat: Chat) -> None:
 
 
 def test_a_photo_of_what_came_broken_goes_to_a_person(chat: Chat) -> None:
-    chat.likest = LIKE_THE_PHOTO
+    chat.looks.likest = LIKE_THE_PHOTO
     chat.say("look what you sent me, a human please", frame("human", mood=-2), photo="p1")
     assert chat.conversations.waiting() == [chat.conversation]
 
 
 def test_photos_are_no_question_asked_again_and_again(chat: Chat) -> None:
-    chat.likest = LIKE_THE_PHOTO
+    chat.looks.likest = LIKE_THE_PHOTO
     for number in range(4):
         assert shown(chat.say("", photo=f"p{number}"))

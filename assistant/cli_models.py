@@ -234,6 +234,19 @@ def evaluate_pictures(
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("colors")
+def evaluate_colors(as_json: Json = False) -> None:
+    """Colours read off pictures: the mean of all pixels beside the colours of what is shown.
+
+    Example: daogou evaluate colors
+    """
+    from assistant.evaluation.colors import run
+
+    with spinner("drawing the sample shop") as progress:
+        rows = run(progress)
+    print_rows(rows, as_json)
+
+
 @bench_app.command("search")
 def bench_search(
     products: Annotated[int, typer.Option(help="Size of the synthetic catalog.")] = 100_000,

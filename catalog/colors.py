@@ -19,7 +19,7 @@ NEAR = (5.0, 14.0)  # from the edge's colour, least and most that is background;
 SPREAD = 3.0  # how much farther than most of the edge it may be
 EVEN = 0.6  # share of the edge in one colour from which it is a background
 LEAST = 0.04  # share of the picture that a product takes; less, and it has the background's colour
-SHARE = 0.3  # of the product that a colour takes to be named
+SHARE = 0.4  # of the product that a colour takes to be named
 MOST = 2
 # Names of `vocabulary.yaml`, each by a few of its colours from light to dark.
 NAMED: Mapping[str, tuple[str, ...]] = {

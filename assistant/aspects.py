@@ -1,15 +1,12 @@
 """What reviews speak of: the names of aspects, the wishes that ask for one, and how far buyers are pleased with it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from assistant.tables import load_table
 from catalog.amounts import plain
 from catalog.types import Language, Opinion, Product
-
-# A product that few speak of is taken to be about as good as most are.
-PRIOR_SHARE, PRIOR_VOICES = 0.75, 4.0
 
 
 def aspect_name(aspect: str, language: Language) -> str:
@@ -31,12 +28,6 @@ def asked_aspects(wishes: Iterable[str]) -> frozenset[str]:
     (['battery'], ['battery'])
     """
     return frozenset(aspect for wish in wishes for aspect in _asked(wish))
-
-
-def pleased(voices: Sequence[Opinion]) -> float:
-    """The share of buyers who praise, over all these opinions, with a prior against few voices."""
-    good, bad = sum(o.good for o in voices), sum(o.bad for o in voices)
-    return (good + PRIOR_SHARE * PRIOR_VOICES) / (good + bad + PRIOR_VOICES)
 
 
 def opinions_of(product: Product, wanted: frozenset[str]) -> tuple[Opinion, ...]:

@@ -20,6 +20,8 @@ BURST_LEAST = 5  # ... and so many of them, are a burst
 LONG_ENOUGH = 30  # characters from which the same text is no coincidence
 ONE_SIDED = 10  # reviews of one account that all give the same extreme rating
 DISTRUSTED = 0.2  # what a suspicious review counts
+# A product that few speak of is taken to be about as good as most are.
+PRIOR_SHARE, PRIOR_VOICES = 0.75, 4.0
 Progress = Callable[[int, int], Any]  # reviews read, of how many
 
 
@@ -73,7 +75,7 @@ def readings(engine: Engine, reader: str) -> dict[str, Reading]:
 
 def sum_up(store: ProductStore, reader: str) -> int:
     """Write the opinions of all products anew out of the readings; how many products have any."""
-    found, one_sided = readings(store.engine, reader), _one_sided(store.engine)
+    found, one_sided = readings(store.engine, reader), one_sided_accounts(store.engine)
     count = 0
     for page in batches(store.all(reviews=True)):
         summed = {p.external_id: opinions(p.reviews, found, one_sided) for p in page}
@@ -97,21 +99,37 @@ def opinions(
     return tuple(Opinion(a, round(good[a], 2), round(bad[a], 2)) for a in sorted({*good, *bad}))
 
 
-def trust(reviews: Sequence[Review], one_sided: frozenset[str] = frozenset()) -> list[float]:
-    """How much each review of one product counts, from 0 to 1.
+def pleased(voices: Iterable[Opinion]) -> float:
+    """The share of buyers who praise, over all these opinions, with a prior against few voices."""
+    told = list(voices)
+    good, bad = sum(o.good for o in told), sum(o.bad for o in told)
+    return (good + PRIOR_SHARE * PRIOR_VOICES) / (good + bad + PRIOR_VOICES)
 
-    Less than others do: copies of a long text, reviews that came in a burst, accounts that know one rating only
-    (signs of opinion spam after Jindal & Liu, "Opinion Spam and Analysis", 2008).
+
+def trust(reviews: Sequence[Review], one_sided: frozenset[str] = frozenset()) -> list[float]:
+    """How much each review of one product counts, from 0 to 1: all copies of a text as one review."""
+    copies = _copies(reviews)
+    return [
+        min(1 / max(1, copies[key(review.text)]), DISTRUSTED if {"burst", "one-sided"} & set(signs) else 1.0)
+        for review, signs in zip(reviews, suspicions(reviews, one_sided), strict=True)
+    ]
+
+
+def suspicions(reviews: Sequence[Review], one_sided: frozenset[str] = frozenset()) -> list[tuple[str, ...]]:
+    """What speaks against each review of one product.
+
+    `copy` of a long text, part of a `burst`, or `one-sided`: of an account that knows one rating only (signs of
+    opinion spam after Jindal & Liu, "Opinion Spam and Analysis", 2008).
     """
-    copies = Counter(key(r.text) for r in reviews if len(r.text) >= LONG_ENOUGH)
-    burst = _burst(reviews)
-    weights = []
-    for review in reviews:
-        weight = 1 / max(1, copies[key(review.text)])
-        if review.author in one_sided or review in burst:
-            weight = min(weight, DISTRUSTED)
-        weights.append(weight)
-    return weights
+    copies, burst = _copies(reviews), _burst(reviews)
+    signs = (
+        {"copy": copies[key(r.text)] > 1, "burst": r in burst, "one-sided": r.author in one_sided} for r in reviews
+    )
+    return [tuple(name for name, holds in own.items() if holds) for own in signs]
+
+
+def _copies(reviews: Sequence[Review]) -> Counter[str]:
+    return Counter(key(r.text) for r in reviews if len(r.text) >= LONG_ENOUGH)
 
 
 def _burst(reviews: Sequence[Review]) -> frozenset[Review]:
@@ -124,7 +142,7 @@ def _burst(reviews: Sequence[Review]) -> frozenset[Review]:
     return frozenset()
 
 
-def _one_sided(engine: Engine) -> frozenset[str]:
+def one_sided_accounts(engine: Engine) -> frozenset[str]:
     """Accounts with many reviews, all of the best or all of the worst rating."""
     given: defaultdict[str, Counter[int]] = defaultdict(Counter)
     with engine.connect() as connection:

@@ -7,7 +7,7 @@
       resolve: "Resolve", transfer: "Give to…", attach: "Attach", remove: "Remove", canned: "Canned replies", waiting: "waiting", with: "with",
       mood: "mood", photo: "Photo shown by the shopper", present: "has the chat open", absent: "is not here", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
       returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", uncart: "taken out of the cart", tag: "tag", away: "told that nobody has come", figures: "Figures", conversations: "conversations", by_bot: "by the bot alone", waited: "waiting, median",
-      handled: "handling, median", reasons: "Handoffs by reason", ratings: "Ratings", moods: "Mood by day", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
+      handled: "handling, median", reasons: "Handoffs by reason", ratings: "Ratings", moods: "Mood by day", reviews: "Reviews", stars: "Stars", months: "Reviews by month", stars_mean: "stars on average", aspects: "What buyers speak of", praise: "praise", blame: "blame", blamed: "Blamed most", praised: "Praised most", suspicious: "Suspicious reviews", copy: "copies of a long text", burst: "part of a burst", "one-sided": "of an account with one rating only", odd: "Products with suspicious reviews", of: "of", no_reviews: "Nobody has read the reviews yet: daogou catalog enrich", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
       promise: "promise wanted", upset: "upset", falling: "ever more upset", not_understood: "not understood", repeated: "asked again and again" },
     zh: { desk: "客服台", name: "姓名", password: "密码", sign_in: "登录", sign_out: "退出", empty: "没有人在等待。",
       send: "发送", note: "内部备注", suggest: "建议回复", understood: "已理解的条件", known: "顾客画像", cart: "购物车", orders: "最近订单", tags: "标签",
@@ -15,7 +15,7 @@
       resolve: "结束", transfer: "转给…", attach: "附上", remove: "移除", canned: "常用回复", waiting: "等待中", with: "由",
       mood: "情绪", photo: "顾客发的照片", present: "在线", absent: "不在线", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
       returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", uncart: "移出购物车", tag: "标签", away: "已告知暂无客服", figures: "数据", conversations: "会话", by_bot: "机器人独立完成", waited: "等待中位数",
-      handled: "处理中位数", reasons: "转人工原因", ratings: "评分", moods: "每日情绪", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
+      handled: "处理中位数", reasons: "转人工原因", ratings: "评分", moods: "每日情绪", reviews: "评论", stars: "星级", months: "每月评论", stars_mean: "平均星级", aspects: "买家谈到的方面", praise: "好评", blame: "差评", blamed: "差评最多", praised: "好评最多", suspicious: "可疑评论", copy: "长文重复", burst: "短时间集中出现", "one-sided": "账号只打一种分", odd: "有可疑评论的商品", of: "／", no_reviews: "评论尚未分析：daogou catalog enrich", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
       promise: "索要承诺", upset: "情绪很差", falling: "情绪变差", not_understood: "没听懂", repeated: "反复询问" },
   };
   const CANNED = {
@@ -63,7 +63,7 @@
     me = who;
     $("sign-in").hidden = Boolean(who);
     $("desk").hidden = !who;
-    if (who) { $("me").textContent = who.name; $("show-figures").hidden = who.role === "agent"; follow(); loadQueue(); }
+    if (who) { $("me").textContent = who.name; $("show-figures").hidden = $("show-reviews").hidden = who.role === "agent"; follow(); loadQueue(); }
   };
 
   const card = (product, button, act) => {
@@ -122,13 +122,48 @@
   const showFigures = async () => {
     const f = await call("/figures"), share = f.conversations ? `${Math.round((100 * f.by_bot) / f.conversations)} %` : null;
     const seconds = (value) => (value === null ? null : `${Math.round(value)} s`);
-    const bars = (heading, counts) => table(heading, Object.entries(counts).map(([k, v]) => [t(k), v]), Math.max(1, ...Object.values(counts).map(Math.abs)));
-    $("figures").replaceChildren(
+    overview(
       table(t("figures"), [[t("conversations"), f.conversations], [t("by_bot"), share], [t("waited"), seconds(f.waited)], [t("handled"), seconds(f.handled)], [t("rating"), f.rating]]),
       bars(t("reasons"), f.reasons), bars(t("ratings"), f.ratings), bars(t("moods"), f.moods));
+  };
+  const showReviews = async () => {
+    const r = await call(`/reviews?language=${language}`), months = Object.entries(r.months);
+    const most = Math.max(1, ...Object.values(r.aspects).map(([good, bad]) => good + bad));
+    const voices = (good, bad) => `${t("praise")} ${Math.round(good)} · ${t("blame")} ${Math.round(bad)}`;
+    const told = (heading, rows) => listed(heading, rows.map((o) => [o.product, `${o.aspect}: ${voices(o.good, o.bad)}`]));
+    overview(
+      bars(`${t("reviews")}: ${r.reviews} (${t("stars")})`, r.ratings),
+      table(t("months"), months.map(([month, [count, mean]]) => [`${month} (${mean} ${t("stars_mean")})`, count]), Math.max(1, ...months.map(([, [count]]) => count))),
+      charted(t("aspects"), Object.entries(r.aspects).map(([name, [good, bad]]) => [name, voices(good, bad), good / most, bad / most])),
+      ...(Object.keys(r.aspects).length ? [] : [element("p", t("no_reviews"))]),
+      told(t("blamed"), r.blamed), told(t("praised"), r.praised), bars(t("suspicious"), r.suspicious),
+      listed(t("odd"), r.odd.map((o) => [o.product, `${o.suspicious} ${t("of")} ${o.reviews}`])));
+  };
+  const overview = (...parts) => {
+    $("figures").replaceChildren(...parts);
     $("conversation").hidden = $("aside").hidden = true;
     $("figures").hidden = false;
     current = null;
+  };
+  const bars = (heading, counts) => table(heading, Object.entries(counts).map(([k, v]) => [t(k), v]), Math.max(1, ...Object.values(counts).map(Math.abs)));
+  const charted = (heading, rows) => {
+    const made = table(heading, rows.map(([name, words]) => [name, words]));
+    rows.forEach(([, words, good, bad], at) => {
+      const picture = svg("svg", { viewBox: "0 0 220 14", role: "img", "aria-label": words, class: "voices" });
+      picture.append(svg("rect", { class: "good", width: 220 * good, height: 14 }), svg("rect", { class: "bad", x: 220 * good, width: 220 * bad, height: 14 }));
+      made.rows[at].insertCell().append(picture);
+    });
+    return made;
+  };
+  const svg = (tag, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  };
+  const listed = (heading, rows) => {
+    const made = element("section");
+    if (rows.length) made.append(element("h2", heading), ...rows.map(([product, words]) => card({ ...product, price: words, why: "" })));
+    return made;
   };
 
   const event = (one) => {
@@ -212,6 +247,7 @@
     attempt(async () => show(await call("/sign-in", given)), $("sign-in").querySelector("[role=alert]"));
   });
   $("show-figures").addEventListener("click", showFigures);
+  $("show-reviews").addEventListener("click", showReviews);
   $("sign-out").addEventListener("click", async () => { await call("/sign-out", {}); source?.close(); show(null); });
   $("language").addEventListener("click", () => {
     language = language === "zh" ? "en" : "zh";

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from fastapi import APIRouter, Cookie, Depends, Header, HTTPException, Request, 
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from assistant.aspects import aspect_name
 from assistant.build import Parts
 from assistant.custody import custody
 from assistant.desk import DeskError, UnknownConversation, Waiting
@@ -22,7 +24,8 @@ from assistant.service import figures
 from assistant.staff import Session, StaffError
 from assistant.state import fold
 from assistant.store import Event
-from catalog.types import Language, Query
+from catalog.insights import ReviewInsights, review_insights
+from catalog.types import Language, Opinion, Product, Query
 from web.limit import Limit
 from web.live import ANY, Live
 from web.messages import Card, card, shown_products
@@ -130,6 +133,11 @@ def _account(desk: APIRouter, parts: Parts, limit: Limit, Reader: Any, Writer: A
 def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  # noqa: N803
     """Who waits, and how all are served."""
 
+    @lru_cache(maxsize=1)
+    def insights(version: int) -> ReviewInsights:
+        """Of the catalog as it is in a version: all reviews are read for them."""
+        return review_insights(parts.products)
+
     @desk.get("/queue")
     def queue(_: Reader) -> list[dict[str, Any]]:
         return [_row(waiting) for waiting in parts.desk.queue()]
@@ -151,6 +159,12 @@ def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  
         if found.staff.role == "agent":
             raise HTTPException(403, "figures are for leads and admins")
         return asdict(figures(parts.conversations))
+
+    @desk.get("/reviews")
+    def reviews(found: Reader, language: Language = "en") -> dict[str, Any]:
+        if found.staff.role == "agent":
+            raise HTTPException(403, "reviews are for leads and admins")
+        return _reviews(insights(parts.products.version()), language)
 
     @desk.get("/products")
     def products(_: Reader, text: str = "", language: Language = "en") -> list[Card]:
@@ -263,6 +277,21 @@ def _row(waiting: Waiting) -> dict[str, Any]:
         "conversation": waiting.conversation, "holder": waiting.custody.holder, "staff": waiting.custody.staff,
         "reason": waiting.custody.reason, "mood": waiting.mood, "waited": round(waiting.waited), "unread": waiting.unread,
         "cart": waiting.cart, "last": waiting.last[:120],
+    }  # fmt: skip
+
+
+def _reviews(found: ReviewInsights, language: Language) -> dict[str, Any]:
+    def told(pairs: list[tuple[Product, Opinion]]) -> list[dict[str, Any]]:
+        return [
+            {"product": card(p, language), "aspect": aspect_name(o.aspect, language), "good": o.good, "bad": o.bad}
+            for p, o in pairs
+        ]
+
+    return {
+        "reviews": found.reviews, "ratings": found.ratings, "months": found.months, "suspicious": found.suspicious,
+        "aspects": {aspect_name(aspect, language): voices for aspect, voices in found.aspects.items()},
+        "blamed": told(found.blamed), "praised": told(found.praised),
+        "odd": [{"product": card(p, language), "suspicious": odd, "reviews": all_of_it} for p, odd, all_of_it in found.odd],
     }  # fmt: skip
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from assistant.aspects import asked_aspects, opinions_of, pleased
+from assistant.aspects import asked_aspects, opinions_of
 from assistant.profile import Portrait
 from assistant.ranking.behaviour import Floats
 from assistant.ranking.record import Record, as_written, record, stands_in, stems
 from assistant.state import DialogueState
+from catalog.enrich import pleased
 from catalog.types import Candidate, Product
 
 SAFE_MOOD = -0.3  # below this mood, well rated products count for more

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.aspects import pleased
 from assistant.profile import kind_of
 from catalog.amounts import plain
+from catalog.enrich import pleased
 from catalog.facets import key
 from catalog.lexical import document_words
 from catalog.types import Product

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.aspects import asked_aspects, aspects, pleased
+from assistant.aspects import asked_aspects, aspects
 from assistant.evaluation.reviews import by_words, score, written
 from assistant.explain import buyers_say, why
 from assistant.llm import LLMError
@@ -43,10 +43,6 @@ def test_what_buyers_praise_is_found_by_who_asks_for_it(scorer: Weighted) -> Non
     assert [r.product.external_id for r in ranked] == ["strong", "unknown", "weak"]
     assert "18 of 20 buyers praise the battery" in why(ranked[0], "en")
     assert "20位买家中18位称赞续航" in why(ranked[0], "zh")
-
-
-def test_few_voices_say_little() -> None:
-    assert 0.75 == pleased(()) < pleased([Opinion("fit", 1, 0)]) < pleased([Opinion("fit", 20, 0)])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from catalog.enrich import (
     BATCH,
     DISTRUSTED,
     opinions,
+    pleased,
     read_reviews,
     readings,
     review_hash,
@@ -109,3 +110,7 @@ def test_an_account_that_only_praises_counts_less(engine: Engine) -> None:
     fan, lin = store.get("red-scarf"), store.get("jacket")
     assert fan is not None and lin is not None  # noqa: PT018
     assert (fan.opinions, lin.opinions) == ((Opinion("fit", DISTRUSTED, 0),), (Opinion("fit", 1, 0),))
+
+
+def test_few_voices_say_little() -> None:
+    assert 0.75 == pleased(()) < pleased([Opinion("fit", 1, 0)]) < pleased([Opinion("fit", 20, 0)])

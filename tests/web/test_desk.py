@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from catalog.types import Opinion
 from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop, photo_of
 from web.desk import COOKIE
@@ -163,6 +164,42 @@ def test_figures_are_for_leads(shop: Shop, script: ScriptedLLM) -> None:
     shop.parts.staff.add("Boss", PASSWORD, "lead")
     told = Agent(shop, "Boss").get("/figures")
     assert (told["conversations"], told["by_bot"], told["reasons"]) == (1, 0, {"asked": 1})
+
+
+VOICES = {
+    "sofa-01": [Opinion("comfort", 18, 2), Opinion("delivery", 3, 9)],
+    "mug-02": [Opinion("quality", 1, 6), Opinion("appearance", 7, 0)],
+}
+
+
+def test_reviews_are_for_leads(shop: Shop) -> None:
+    shop.parts.products.set_opinions(VOICES)
+    assert Agent(shop).client.get("/desk/reviews").status_code == 403
+    shop.parts.staff.add("Boss", PASSWORD, "lead")
+    told = Agent(shop, "Boss").get("/reviews?language=zh")
+    assert told["reviews"] == sum(told["ratings"].values()) > 0
+    assert told["aspects"] == {"舒适": [18, 2], "物流": [3, 9], "质量": [1, 6], "外观": [7, 0]}
+    assert [(row["product"]["id"], row["aspect"]) for row in told["blamed"]] == [
+        ("mug-02", "质量"),
+        ("sofa-01", "物流"),
+    ]
+
+
+@pytest.mark.browser
+def test_the_owner_looks_at_reviews(chromium: Any, shop: Shop, tmp_path: Path) -> None:
+    shop.parts.products.set_opinions(VOICES)
+    shop.parts.staff.add("Boss", PASSWORD, "lead")
+    page = chromium.new_context(locale="en-GB").new_page()
+    page.goto(f"{shop.url}/desk")
+    page.get_by_label("Name").fill("Boss")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Reviews").click()
+    page.wait_for_selector("#figures .voices .good")
+    page.screenshot(path=tmp_path / "reviews.png", full_page=True)
+    words = page.locator("#figures").inner_text()
+    assert "What buyers speak of" in words
+    assert not re.search(r"undefined|NaN|\[object", words)
 
 
 def test_products_can_be_searched(shop: Shop) -> None:

@@ -133,11 +133,11 @@
     const told = (heading, rows) => listed(heading, rows.map((o) => [o.product, `${o.aspect}: ${voices(o.good, o.bad)}`]));
     overview(
       bars(`${t("reviews")}: ${r.reviews} (${t("stars")})`, r.ratings),
-      table(t("months"), months.map(([month, [count, mean]]) => [`${month} (${mean} ${t("stars_mean")})`, count]), Math.max(1, ...months.map(([, [count]]) => count))),
       charted(t("aspects"), Object.entries(r.aspects).map(([name, [good, bad]]) => [name, voices(good, bad), good / most, bad / most])),
       ...(Object.keys(r.aspects).length ? [] : [element("p", t("no_reviews"))]),
       told(t("blamed"), r.blamed), told(t("praised"), r.praised), bars(t("suspicious"), r.suspicious),
-      listed(t("odd"), r.odd.map((o) => [o.product, `${o.suspicious} ${t("of")} ${o.reviews}`])));
+      listed(t("odd"), r.odd.map((o) => [o.product, `${o.suspicious} ${t("of")} ${o.reviews}`])),
+      table(t("months"), months.map(([month, [count, mean]]) => [`${month} (${mean} ${t("stars_mean")})`, count]), Math.max(1, ...months.map(([, [count]]) => count))));
   };
   const overview = (...parts) => {
     $("figures").replaceChildren(...parts);

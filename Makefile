@@ -39,7 +39,8 @@ adapter: .venv/tested
 	$(BIN)/daogou train parser --out build/first $(DATA)
 	$(BIN)/daogou train parser --start build/first --out build/second --share 0.65 --seed 8 --learning-rate 3e-4 $(DATA)
 	$(BIN)/daogou train parser --start build/second --no-mean --out build/third --share 0.25 --most-reviews 6500 --seed 9 --learning-rate 3e-4 $(DATA)
-	$(BIN)/daogou train parser --start build/third --no-mean --out build/gemma3-270m-shop --share 0.3 --most-reviews 400 --seed 10 --learning-rate 3e-4 $(DATA)
+	$(BIN)/daogou train parser --start build/third --no-mean --out build/fourth --share 0.3 --most-reviews 400 --seed 10 --learning-rate 3e-4 $(DATA)
+	$(BIN)/daogou train parser --start build/fourth --no-mean --out build/gemma3-270m-shop --share 0.25 --most-reviews 400 --seed 11 --learning-rate 3e-4 $(DATA)
 	cp build/gemma3-270m-shop/*.* adapters/gemma3-270m-shop
 
 clean:

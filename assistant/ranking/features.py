@@ -122,16 +122,18 @@ def _of_rating(products: Sequence[Product], records: Sequence[Record], context: 
 
 def _of_history(products: Sequence[Product], records: Sequence[Record], context: Context) -> Iterator[Column]:
     """What the shopper has met: brands, kinds and colours, and the very product."""
-    portrait, shares = context.portrait, context.shares
-    ids = [p.external_id for p in products]
-    yield "brand", [shares["brand"].get(p.brand, 0.0) for p in products]
-    yield "kind", [shares["kind"].get(r.kind, 0.0) for r in records]
-    yield "new_kind", [float(bool(portrait.kinds) and r.kind not in portrait.kinds) for r in records]
-    yield "color", [max((shares["color"].get(c, 0.0) for c in r.colors), default=0.0) for r in records]
-    yield "bought", [float(i in portrait.times) for i in ids]
-    yield "times", [math.log1p(portrait.times.get(i, 0)) for i in ids]
-    yield "disliked", [float(i in portrait.disliked) for i in ids]
-    yield "own_size", [_has_own_size(r, context) for r in records]
+    portrait, ids = context.portrait, [p.external_id for p in products]
+    brands, kinds, colors = (context.shares[facet] for facet in ("brand", "kind", "color"))
+    yield "brand", [brands.get(p.brand, 0.0) for p in products]
+    yield "kind", [kinds.get(r.kind, 0.0) for r in records]
+    yield "new_kind", [r.kind not in kinds for r in records] if kinds else 0.0
+    yield "color", [max([colors.get(c, 0.0) for c in r.colors], default=0.0) for r in records] if colors else 0.0
+    yield "bought", [i in portrait.times for i in ids]
+    yield "times", np.log1p([portrait.times.get(i, 0) for i in ids])
+    yield "disliked", [i in portrait.disliked for i in ids]
+    said = context.state.profile.get("size")
+    if said or portrait.sizes:
+        yield "own_size", [_in_stock(r, str(said.value) if said else portrait.sizes.get(r.kind)) for r in records]
     if context.now:
         yield "since", [_days_since(portrait.last.get(i), context.now) for i in ids]
 
@@ -168,18 +170,21 @@ def _of_titles(products: Sequence[Product], state: DialogueState) -> Iterator[Co
     """
     request = state.query().text or state.text
     asked, written = stems(request), as_written(request)
-    rows = np.full((len(products), 5), np.nan)
-    for row, product in zip(rows, products, strict=True):
-        text = product.text(state.language).title
-        title, words = stems(text), as_written(text)
-        if not asked or not title:
-            continue
-        common = len(asked & title)
-        places = [words[word] for word in written if word in words]
-        row[:4] = common / len(asked), common / len(title), len(places) / max(1, len(written)), 0.0
-        if places and len(places) == len(written):
-            row[3:] = places == sorted(places), max(places) - min(places) + 1 - len(places)
-    yield from zip(("named", "coverage", "exact", "ordered", "apart"), rows.T, strict=True)
+    if asked and products:
+        rows = [_of_title(asked, written, product.text(state.language).title) for product in products]
+        yield from zip(("named", "coverage", "exact", "ordered", "apart"), zip(*rows, strict=True), strict=True)
+
+
+def _of_title(asked: frozenset[str], written: Mapping[str, int], text: str) -> tuple[float, ...]:
+    title, words = stems(text), as_written(text)
+    if not title:
+        return (math.nan,) * 5
+    common = len(asked & title)
+    places = [words[word] for word in written if word in words]
+    parts = common / len(asked), common / len(title), len(places) / max(1, len(written))
+    if not places or len(places) < len(written):
+        return *parts, 0.0, math.nan
+    return *parts, places == sorted(places), max(places) - min(places) + 1 - len(places)
 
 
 def _asked(state: DialogueState) -> frozenset[str]:
@@ -208,11 +213,9 @@ def _log(price: Any) -> float:
     return math.log(price) if price and price > 0 else math.nan
 
 
-def _has_own_size(product: Record, context: Context) -> float:
-    """Whether the size that the shopper takes, by their word or their purchases, is in stock; NaN if none is known."""
-    said = context.state.profile.get("size")
-    size = str(said.value) if said else context.portrait.sizes.get(product.kind)
-    return float(size in product.sizes) if size else math.nan
+def _in_stock(product: Record, size: str | None) -> float:
+    """Whether the size that the shopper takes can be had, NaN if none is known."""
+    return size in product.sizes if size else math.nan
 
 
 def _days_since(last: datetime | None, now: datetime) -> float:

@@ -1,6 +1,5 @@
 """Candidates to recommendations: what was said, what was done, one score, and why."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import combinations
@@ -24,6 +23,8 @@ EXPLAINED = 12  # best candidates whose scores are taken apart; no more are ever
 FITTING_SHARE = 0.6
 MANIFEST = "manifest.json"  # of a folder with a trained ranker, written last
 BASE = "base"  # what every score starts from: the mean of the best of its list
+_REASONS = tuple(dict.fromkeys(REASONS.values()))
+_GATHERED = np.array([[REASONS[name] == reason for reason in _REASONS] for name in NAMES], dtype=np.float32)  # (F, R)
 _SORT_KEYS: dict[str, Any] = {
     "price_asc": lambda p: p.price,
     "price_desc": lambda p: -p.price,
@@ -126,12 +127,9 @@ def _explained(products: Sequence[Product], parts: Floats, best: Floats, context
 
 def _recommendation(product: Product, parts: Floats, context: Context) -> Recommendation:
     """The parts of a score gathered by what they are evidence of, greatest first."""
-    gathered: defaultdict[str, float] = defaultdict(float)
-    for name, value in zip(NAMES, parts[:-1], strict=True):
-        gathered[REASONS[name]] += float(value)
-    gathered[BASE] = float(parts[-1])
+    gathered = zip((*_REASONS, BASE), (*(parts[:-1] @ _GATHERED).tolist(), float(parts[-1])), strict=True)
     words = evidence(product, context)
-    found = [Contribution(name, value, words.get(name, ())) for name, value in gathered.items() if value]
+    found = [Contribution(name, value, words.get(name, ())) for name, value in gathered if value]
     found.sort(key=lambda c: -abs(c.value))
     return Recommendation(product, sum(c.value for c in found), tuple(found))
 

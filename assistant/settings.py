@@ -55,6 +55,11 @@ class Settings(BaseSettings):
         default="efficientnet-lite0",
         description="`efficientnet-lite0` (embedded) or a CLIP-like sentence-transformers path or hub id",
     )
+    speech_model: str = Field(
+        default="whisper-base",
+        description="What hears spoken messages: `whisper-base` (embedded, `daogou[voice]`), the directory or hub id of a "
+        "faster-whisper model, or `none`",
+    )
     ranker: str = Field(
         default="", description="Directory of a trained ranker; empty is the shop's own if there is one, `none` is none"
     )

@@ -49,8 +49,14 @@ def plain(text: str) -> str:
     """`text` in the form that comparisons use: NFKC, lower case, simplified Chinese."""
     text = unicodedata.normalize("NFKC", text).lower()
     if any("\u4e00" <= c <= "\u9fff" for c in text):
-        text = _simplifier().convert(text)
+        text = simplified(text)
     return " ".join(text.split())
+
+
+def simplified(text: str) -> str:
+    """Traditional Chinese characters as simplified ones."""
+    found: str = _simplifier().convert(text)
+    return found
 
 
 def parse_amount(text: str) -> Decimal | None:

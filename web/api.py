@@ -23,11 +23,11 @@ from web.identity import COOKIE, VISITOR, Identity, TokenError
 from web.language import page_language
 from web.limit import TOO_OFTEN, Limit
 from web.live import Live
-from web.messages import Card, Said, card, growing, shown_products, told
+from web.messages import MAX_MESSAGE, Card, Said, card, growing, shown_products, told
 from web.photos import NAME, photo_data, photo_router
+from web.speech import speech_router
 from web.stream import event, event_stream
 
-MAX_MESSAGE = 2_000  # characters
 MOST_PRODUCTS = 50
 ID = r"^[\w.-]+$"  # of a client's message: the bot's own have a colon
 
@@ -165,6 +165,7 @@ def _conversation(parts: Parts, live: Live, limit: Limit, Shopper: Any) -> APIRo
 
     Own = Annotated[str, Depends(own)]  # noqa: N806
     api.include_router(photo_router(parts.photos, limit, Own))
+    api.include_router(speech_router(parts.speech, limit, Own))
 
     @api.post("/messages", status_code=202, responses={**TOO_OFTEN, **_problem(404, "No such photo")})
     def say(message: Message, conversation: Own, request: Request) -> Heard:

@@ -61,7 +61,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(transcript_router(parts, live, identity))
     app.include_router(_files(settings.data_dir / "images"))
     app.include_router(_measured(metrics, settings.metrics_token))
-    blocks = build_widget(settings.shop_name)
+    blocks = build_widget(settings.shop_name, speech=parts.speech is not None)
     mounted: FastAPI = gr.mount_gradio_app(
         app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
     )

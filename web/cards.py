@@ -22,6 +22,10 @@ _CAMERA = (
     '<svg viewBox="0 0 24 24" width="22" height="22" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">'
     '<path d="M3 8h4l2-3h6l2 3h4v12H3z"/><circle cx="12" cy="13.500" r="4"/></svg>'
 )
+_MICROPHONE = (
+    '<svg viewBox="0 0 24 24" width="22" height="22" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">'
+    '<rect x="9" y="3" width="6" height="11" rx="3"/><path d="M5 11a7 7 0 0 0 14 0M12 18v3"/></svg>'
+)
 
 
 def cards(
@@ -54,6 +58,18 @@ def photo_button(language: Language) -> str:
     """What chooses a photo to show."""
     label = escape(phrase("photo_add", language))
     return f'<button type="button" id="dg-photo-button" title="{label}" aria-label="{label}">{_CAMERA}</button>'
+
+
+def speech_button(language: Language) -> str:
+    """What records a message, and what its script tells meanwhile."""
+    label, *told = (escape(phrase(f"speak{part}", language)) for part in ("", "_on", "_wait", "_denied", "_nothing"))
+    texts = " ".join(
+        f'data-{name}="{text}"' for name, text in zip(("on", "wait", "denied", "nothing"), told, strict=True)
+    )
+    return (
+        f'<button type="button" id="dg-speech-button" aria-pressed="false" title="{label}" aria-label="{label}" {texts}>'
+        f"{_MICROPHONE}</button>"
+    )
 
 
 def photo_attached() -> str:

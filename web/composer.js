@@ -1,6 +1,7 @@
-// Sends what the shopper writes, and the photo that they chose or pasted to show with it.
+// Sends what the shopper writes, and the photo that they chose or pasted to show with it; writes what they say.
 window.daogou = (() => {
   const TRIES = 4; // of sending a message; the server knows one that came before
+  const LONGEST = 55_000; // milliseconds of a recording; the server takes a minute
   const PICTURES = ["image/jpeg", "image/png", "image/webp"];
   const $ = (id) => document.getElementById(id);
   const pause = (milliseconds) => new Promise((over) => setTimeout(over, milliseconds));
@@ -16,7 +17,7 @@ window.daogou = (() => {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const response = await request().catch(() => null);
       if (response?.ok) return response.json();
-      if (response && response.status < 500) {
+      if (response && (response.status < 500 || response.status === 501)) {
         const { detail } = await response.json();
         status.textContent = typeof detail === "string" ? detail : status.dataset.unsent;
         return null;
@@ -63,7 +64,43 @@ window.daogou = (() => {
     $("dg-attached").hidden = true;
   };
 
+  let recorder = null;
+  const record = async (button) => {
+    if (recorder) return recorder.stop();
+    const { dataset } = button;
+    const stream = await navigator.mediaDevices?.getUserMedia({ audio: true }).catch(() => null);
+    if (!stream) { $("dg-status").textContent = dataset.denied; return; }
+    const parts = [];
+    recorder = new MediaRecorder(stream);
+    recorder.addEventListener("dataavailable", ({ data }) => parts.push(data));
+    recorder.addEventListener("stop", async () => {
+      const { mimeType } = recorder;
+      recorder = null;
+      stream.getTracks().forEach((track) => track.stop());
+      $("dg-speech-button").ariaPressed = "false";
+      await hear(new Blob(parts, { type: mimeType }), dataset);
+    });
+    recorder.start();
+    button.ariaPressed = "true";
+    $("dg-status").textContent = dataset.on;
+    setTimeout((started) => { if (recorder === started) recorder.stop(); }, LONGEST, recorder);
+  };
+  // What was said goes into the box, where the shopper sees it before it is sent.
+  const hear = async (recording, { wait, nothing }) => {
+    const answer = insist(() => fetch("/api/speech", { method: "POST", headers: { "Content-Type": recording.type }, body: recording }));
+    $("dg-status").textContent = wait;
+    const heard = await answer;
+    if (!heard) return;
+    $("dg-status").textContent = heard.text ? "" : nothing;
+    const box = document.querySelector("#dg-message textarea");
+    box.value = [box.value.trim(), heard.text].filter(Boolean).join(" ");
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    box.focus();
+  };
+
   document.addEventListener("click", (event) => {
+    const speech = event.target.closest("#dg-speech-button");
+    if (speech) record(speech);
     if (event.target.closest("#dg-photo-button")) choose();
     if (event.target.closest("#dg-attached button")) detach();
   });

@@ -12,6 +12,7 @@ from assistant.types import Reply
 from catalog.types import Language, Product
 from web.photos import photo_address
 
+MAX_MESSAGE = 2_000  # characters
 # Events that the shopper is told of -> the phrase for it.
 NOTICES: Mapping[str, str] = {
     "claimed": "joined", "transferred": "joined", "released": "requeued", "returned": "left", "away": "away",

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from assistant.photos import PhotoStore, TooManyPhotos
 from catalog.pictures import FORMATS, MOST_BYTES, PictureError
+from web.body import read_body
 from web.limit import TOO_OFTEN, Limit
 
 NAME = r"^([0-9a-f]{64})?$"  # of a photo; none is none
@@ -37,7 +38,7 @@ def photo_router(photos: PhotoStore, limit: Limit, Own: Any) -> APIRouter:  # no
     async def keep(conversation: Own, request: Request) -> Kept:
         """Keep a JPEG, PNG or WebP for a message to show. It is drawn anew: what else the file says is not kept."""
         limit.check(conversation, request)
-        data = await _body(request)
+        data = await read_body(request, MOST_BYTES)
         try:
             return Kept(photo=await run_in_threadpool(photos.keep, conversation, data))
         except TooManyPhotos as error:
@@ -70,13 +71,3 @@ def photo_data(photos: PhotoStore, conversation: str, name: str) -> bytes:
     if found is None or found.conversation != conversation:
         raise HTTPException(404, "no such photo")
     return found.data
-
-
-async def _body(request: Request) -> bytes:
-    """The body as far as it is read: no more than a picture may have, and no file."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MOST_BYTES:
-            raise HTTPException(413, f"at most {MOST_BYTES / 1e6:.0f} MB are taken")
-    return bytes(data)

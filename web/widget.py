@@ -7,9 +7,9 @@ import gradio as gr
 
 from assistant.phrases import phrase
 from catalog.types import Language
-from web.api import MAX_MESSAGE
-from web.cards import known_panel, person_button, photo_attached, photo_button
+from web.cards import known_panel, person_button, photo_attached, photo_button, speech_button
 from web.language import LANGUAGE_COOKIE, page_language
+from web.messages import MAX_MESSAGE
 
 _TEXTS = {
     "en": {"placeholder": "What are you looking for?", "send": "Send", "message": "Message", "language": "Language"},
@@ -32,8 +32,11 @@ def css() -> str:
     return files("web").joinpath("widget.css").read_text("utf-8")
 
 
-def build_widget(shop_name: str) -> gr.Blocks:
-    """The page as Gradio blocks. No handler knows of a shopper: what concerns one goes through the API."""
+def build_widget(shop_name: str, speech: bool) -> gr.Blocks:
+    """The page as Gradio blocks, with a microphone if there is `speech`.
+
+    No handler knows of a shopper: what concerns one goes through the API.
+    """
 
     def greet(request: gr.Request) -> list[Any]:
         language = page_language(request.cookies, request.headers)
@@ -48,6 +51,7 @@ def build_widget(shop_name: str) -> gr.Blocks:
             person_button(language),
             _status(language),
             photo_button(language),
+            speech_button(language),
         ]
 
     with gr.Blocks(title=shop_name, analytics_enabled=False) as blocks:
@@ -67,7 +71,8 @@ def build_widget(shop_name: str) -> gr.Blocks:
         status = gr.HTML(_status("zh"), elem_id="dg-outcome", padding=False)
         gr.HTML(photo_attached(), padding=False)
         with gr.Row():
-            photo = gr.HTML(photo_button("zh"), elem_id="dg-photo", padding=False)
+            photo = gr.HTML(photo_button("zh"), elem_classes="dg-tool", padding=False)
+            voice = gr.HTML(speech_button("zh"), elem_classes="dg-tool", padding=False, visible=speech)
             box = gr.Textbox(
                 label="消息", placeholder="想买点什么？直接说", scale=8, max_lines=4, autofocus=True, elem_id="dg-message",
                 max_length=MAX_MESSAGE,
@@ -77,7 +82,7 @@ def build_widget(shop_name: str) -> gr.Blocks:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         for trigger in (box.submit, button.click):
             trigger(None, box, box, js=_SEND, **private)
-        labels = [box, button, known, person, status, photo]
+        labels = [box, button, known, person, status, photo, voice]
         language.input(relabel, language, labels, js=_REMEMBER, **private)
         blocks.load(greet, None, [language, *labels], **private)
     page: gr.Blocks = blocks

@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,12 +13,17 @@ import pytest
 
 from assistant.build import build
 from assistant.settings import Settings
+from assistant.speech import MOST_BYTES as MOST_RECORDED
+from assistant.speech import Heard as SpokenWords
+from assistant.speech import SpeechError
 from assistant.store import Event
 from catalog.pictures import MOST_BYTES, read_picture
+from catalog.types import Language
 from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop, photo_of
 from web.crash import crash
 from web.identity import COOKIE, Identity
+from web.language import LANGUAGE_COOKIE
 from web.live import Live
 
 SCARVES = frame("find", slots={"category": ["scarf"]})
@@ -380,3 +386,47 @@ def test_nobody_shows_a_photo_that_they_have_not(shop: Shop) -> None:
     assert other.get(f"/api/photos/{kept['photo']}").status_code == 404
     assert other.post("/api/messages", json=kept).status_code == 404
     assert own_events(shop, other) == []
+
+
+class Listener:
+    """Hears the same whatever is said, and remembers the language that it was told to expect."""
+
+    name = "listener"
+
+    def __init__(self) -> None:
+        self.expected: list[Language | None] = []
+
+    def hear(self, recording: bytes, expected: Language | None = None) -> SpokenWords:
+        self.expected.append(expected)
+        if not recording.startswith(b"RIFF"):
+            raise SpeechError("this is no recording")
+        return SpokenWords("red shoes", "en")
+
+
+class TestSpeech:
+    @pytest.fixture
+    def listening(self, script: ScriptedLLM, data_dir: Path) -> Iterator[Shop]:
+        parts = build(Settings(data_dir=data_dir, explain=False), llm=script)
+        running = Shop(replace(parts, speech=Listener()))
+        yield running
+        running.close()
+
+    def test_words_come_back_and_nothing_is_said_with_them(self, listening: Shop) -> None:
+        visitor = listening.visitor()
+        visitor.cookies.set(LANGUAGE_COOKIE, "zh")
+        answer = visitor.post("/api/speech", content=b"RIFF....")
+        assert answer.json() == {"text": "red shoes", "language": "en"}
+        assert listening.parts.speech.expected == ["zh"]  # type: ignore[union-attr]
+        assert own_events(listening, visitor) == []
+
+    def test_what_is_no_recording_is_refused(self, listening: Shop) -> None:
+        visitor = listening.visitor()
+        assert visitor.post("/api/speech", content=b"<svg/>").status_code == 415
+        assert visitor.post("/api/speech", content=bytes(MOST_RECORDED + 1)).status_code == 413
+        assert httpx.post(f"{listening.url}/api/speech", content=b"RIFF").status_code == 401
+
+    def test_a_shop_that_wants_none_says_so(self, script: ScriptedLLM, data_dir: Path) -> None:
+        silent = Shop(build(Settings(data_dir=data_dir, explain=False, speech_model="none"), llm=script))
+        answer = silent.visitor().post("/api/speech", content=b"RIFF")
+        assert (answer.status_code, "does not take spoken" in answer.json()["detail"]) == (501, True)
+        silent.close()

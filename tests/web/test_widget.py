@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from assistant.build import build
+from assistant.evaluation.speech import speak
 from assistant.settings import Settings
 from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop, photo_of
@@ -310,3 +311,40 @@ def test_what_is_no_photo_is_told_and_not_sent(page: Any, shop: Shop) -> None:
     chooser.value.set_files([{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"no photo"}])
     page.wait_for_function("document.getElementById('dg-status').textContent.includes('no JPEG')")
     assert page.locator("#dg-attached").is_hidden()
+
+
+@pytest.mark.model
+def test_what_is_said_is_shown_before_it_is_sent(
+    chromium: Any, shop: Shop, script: ScriptedLLM, tmp_path: Path
+) -> None:
+    said = tmp_path / "said.wav"
+    said.write_bytes(speak("I am looking for running shoes", "en"))
+    microphone = chromium.browser_type.launch(
+        executable_path="/usr/bin/chromium",
+        args=["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+              f"--use-file-for-fake-audio-capture={said}%noloop"],
+    )  # fmt: skip
+    page = microphone.new_context(locale="en-GB").new_page()
+    open_shop(page, shop)
+    page.wait_for_selector('#dg-speech-button[title="Speak"]')
+    page.click("#dg-speech-button")
+    page.wait_for_selector('#dg-speech-button[aria-pressed="true"]')
+    page.screenshot(path=tmp_path / "listening.png")
+    page.wait_for_timeout(3_500)
+    page.click("#dg-speech-button")
+    page.wait_for_function(
+        "document.querySelector('#dg-message textarea').value.includes('running shoes')", timeout=60_000
+    )
+    page.screenshot(path=tmp_path / "heard.png")
+    script.enqueue(frame("find", slots={"category": ["running shoes"]}))
+    page.click("#dg-send")
+    page.wait_for_selector(".dg-card")
+    assert "running shoes" in page.locator("#dg-transcript").inner_text()
+    microphone.close()
+
+
+def test_a_page_without_a_microphone_says_so(page: Any, shop: Shop) -> None:
+    open_shop(page, shop)
+    page.wait_for_selector('#dg-speech-button[title="Speak"]')
+    page.click("#dg-speech-button")
+    page.wait_for_function("document.getElementById('dg-status').textContent.includes('microphone')")

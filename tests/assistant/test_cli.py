@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistant.build import open_store
+from assistant.evaluation.speech import speak
 from assistant.settings import load_settings
 from assistant.store import ConversationStore
 
@@ -31,7 +32,7 @@ def test_help_has_an_example_for_every_command() -> None:
     for command in ("serve", "chat", "parse", "search", "recommend", "doctor", "catalog import", "catalog show",
                     "catalog export", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",
                     "train data", "train ranker", "evaluate parser", "evaluate fuzz", "evaluate ranking", "evaluate requests", "bench ranking", "explain",
-                    "evaluate feedback", "evaluate handoff", "evaluate questions", "profile show", "profile forget", "history check", "staff add", "staff list",
+                    "evaluate feedback", "evaluate colors", "evaluate pictures", "evaluate speech", "evaluate handoff", "evaluate questions", "profile show", "profile forget", "history check", "staff add", "staff list",
                     "staff disable", "staff passwd", "desk", "bench crash", "privacy export", "privacy erase"):  # fmt: skip
         assert "Example: daogou" in run(*command.split(), "--help")
 
@@ -87,6 +88,20 @@ def test_parse_reads_and_writes_json_lines() -> None:
     assert [f["language"] for f in frames] == ["zh", "en"]
     assert frames[0]["slots"] == {"category": "围巾", "color": ["红色"]}
     assert "line 1: expected an object" in run("parse", stdin='{"x": 1}\n', code=1)
+
+
+@pytest.mark.model
+def test_a_recording_says_the_first_message(tmp_path: Path) -> None:
+    recording = tmp_path / "said.wav"
+    recording.write_bytes(speak("I am looking for running shoes", "en"))
+    first, second = map(json.loads, run("chat", "--json", "--voice", str(recording), stdin="thanks\n").splitlines())
+    assert [pick["product"].startswith("running-shoes") for pick in first["picks"]] == [True] * 3
+    assert second["picks"] == []
+
+
+def test_a_shop_without_ears_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAOGOU_SPEECH_MODEL", "none")
+    assert "DAOGOU_SPEECH_MODEL" in run("evaluate", "speech", code=1)
 
 
 @pytest.mark.model

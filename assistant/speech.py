@@ -28,7 +28,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 RATE = 16_000  # samples a second that models hear
 MOST_BYTES = 5_000_000
 MOST_SECONDS = 60
-EXPECTED = 5.0  # times that the language of the page is likelier than the other one
+EXPECTED = 20.0  # times that the language of the page is likelier than the other one
 SILENT = 0.6  # chance of there being no speech from which on nothing was said
 # How recordings of browsers and phones begin, and the only readers that are let at them: those of play lists would
 # open other files and addresses.

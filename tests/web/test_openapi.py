@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -16,6 +17,12 @@ from tests.web.conftest import Shop
 
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "12"))  # for each operation
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
+
+
+@schemathesis.serializer("audio/webm", "audio/ogg", "audio/mp4", "audio/wav", "audio/flac", "audio/mpeg")
+def recording(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    """Recordings are sent as they are."""
+    return bytes(getattr(value, "data", value))
 
 
 @pytest.fixture(scope="module")

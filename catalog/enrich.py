@@ -108,10 +108,9 @@ def pleased(voices: Iterable[Opinion]) -> float:
 
 def trust(reviews: Sequence[Review], one_sided: frozenset[str] = frozenset()) -> list[float]:
     """How much each review of one product counts, from 0 to 1: all copies of a text as one review."""
-    copies = _copies(reviews)
     return [
-        min(1 / max(1, copies[key(review.text)]), DISTRUSTED if {"burst", "one-sided"} & set(signs) else 1.0)
-        for review, signs in zip(reviews, suspicions(reviews, one_sided), strict=True)
+        min(1 / max(1, copies), DISTRUSTED if {"burst", "one-sided"} & set(signs) else 1.0)
+        for copies, signs in _judged(reviews, one_sided)
     ]
 
 
@@ -121,15 +120,18 @@ def suspicions(reviews: Sequence[Review], one_sided: frozenset[str] = frozenset(
     `copy` of a long text, part of a `burst`, or `one-sided`: of an account that knows one rating only (signs of
     opinion spam after Jindal & Liu, "Opinion Spam and Analysis", 2008).
     """
-    copies, burst = _copies(reviews), _burst(reviews)
-    signs = (
-        {"copy": copies[key(r.text)] > 1, "burst": r in burst, "one-sided": r.author in one_sided} for r in reviews
-    )
-    return [tuple(name for name, holds in own.items() if holds) for own in signs]
+    return [signs for _, signs in _judged(reviews, one_sided)]
 
 
-def _copies(reviews: Sequence[Review]) -> Counter[str]:
-    return Counter(key(r.text) for r in reviews if len(r.text) >= LONG_ENOUGH)
+def _judged(reviews: Sequence[Review], one_sided: frozenset[str]) -> list[tuple[int, tuple[str, ...]]]:
+    """For each review how many long texts are the same, and what speaks against it."""
+    keys, burst = [key(r.text) for r in reviews], _burst(reviews)
+    copies = Counter(k for k, r in zip(keys, reviews, strict=True) if len(r.text) >= LONG_ENOUGH)
+    found = []
+    for own, review in zip(keys, reviews, strict=True):
+        signs = {"copy": copies[own] > 1, "burst": review in burst, "one-sided": review.author in one_sided}
+        found.append((copies[own], tuple(name for name, holds in signs.items() if holds)))
+    return found
 
 
 def _burst(reviews: Sequence[Review]) -> frozenset[Review]:

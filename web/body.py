@@ -1,6 +1,14 @@
 """Bodies that are files: read as far as is taken, and no further."""
 
+from typing import Any
+
 from fastapi import HTTPException, Request
+
+
+def described(*types: str) -> dict[str, Any]:
+    """How OpenAPI tells of a body that is a file of one of the media types."""
+    content = {name: {"schema": {"type": "string", "format": "binary"}} for name in types}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 async def read_body(request: Request, most: int) -> bytes:

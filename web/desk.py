@@ -156,14 +156,12 @@ def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  
 
     @desk.get("/figures")
     def all_figures(found: Reader) -> dict[str, Any]:
-        if found.staff.role == "agent":
-            raise HTTPException(403, "figures are for leads and admins")
+        _only_leads(found, "figures")
         return asdict(figures(parts.conversations))
 
     @desk.get("/reviews")
     def reviews(found: Reader, language: Language = "en") -> dict[str, Any]:
-        if found.staff.role == "agent":
-            raise HTTPException(403, "reviews are for leads and admins")
+        _only_leads(found, "reviews")
         return _reviews(insights(parts.products.version()), language)
 
     @desk.get("/products")
@@ -262,6 +260,11 @@ def _told() -> Iterator[None]:
         yield
     except DeskError as error:
         raise HTTPException(404 if isinstance(error, UnknownConversation) else 409, str(error)) from error
+
+
+def _only_leads(found: Session, what: str) -> None:
+    if found.staff.role == "agent":
+        raise HTTPException(403, f"{what} are for leads and admins")
 
 
 def _colleagues(parts: Parts, found: Session) -> list[str]:

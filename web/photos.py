@@ -8,16 +8,11 @@ from pydantic import BaseModel
 
 from assistant.photos import PhotoStore, TooManyPhotos
 from catalog.pictures import FORMATS, MOST_BYTES, PictureError
-from web.body import read_body
+from web.body import described, read_body
 from web.limit import TOO_OFTEN, Limit
 
 NAME = r"^([0-9a-f]{64})?$"  # of a photo; none is none
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {f"image/{kind.lower()}": {"schema": {"type": "string", "format": "binary"}} for kind in FORMATS},
-    }
-}
+_BODY = described(*(f"image/{kind.lower()}" for kind in FORMATS))
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     409: {"description": "Too many photos"}, 413: {"description": "Too large"}, 415: {"description": "No picture"},
     **TOO_OFTEN,

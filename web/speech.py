@@ -8,20 +8,12 @@ from pydantic import BaseModel, Field
 
 from assistant.speech import MOST_BYTES, NoSpeechModel, SpeechError, SpeechToText
 from catalog.types import Language
-from web.body import read_body
+from web.body import described, read_body
 from web.language import page_language
 from web.limit import TOO_OFTEN, Limit
 from web.messages import MAX_MESSAGE
 
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            f"audio/{kind}": {"schema": {"type": "string", "format": "binary"}}
-            for kind in ("webm", "ogg", "mp4", "wav", "flac", "mpeg")
-        },
-    }
-}
+_BODY = described(*(f"audio/{kind}" for kind in ("webm", "ogg", "mp4", "wav", "flac", "mpeg")))
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"description": "Too large"}, 415: {"description": "No recording"},
     501: {"description": "There is no speech model; the answer says what to install"}, **TOO_OFTEN,

@@ -12,7 +12,7 @@ ASSISTANT = (
     {"types", "tables"},
     {"settings", "prompts", "phrases", "frame", "masking", "aspects", "cart"},
     {"state", "llm", "custody", "changes", "payload"},
-    {"parser", "reviews", "speech", "brief", "store", "profile", "handoff", "staff", "privacy", "webhooks"},
+    {"parser", "reviews", "attributes", "speech", "brief", "store", "profile", "handoff", "staff", "privacy", "webhooks"},
     {"ranking", "memory", "service"},
     {"explain", "question"},
     {"answers", "desk"},

@@ -18,10 +18,12 @@ import numpy as np
 from assistant.ranking.behaviour import Behaviour, Floats, Ints, indicator
 from assistant.ranking.blend import Blend, Lists
 from assistant.ranking.collaborative import Factors, ItemItem, popularity
-from assistant.ranking.content import Content, Loss, fit_content
+from assistant.ranking.content import Content
 from assistant.ranking.metrics import ndcg, places, summary
-from assistant.ranking.sequence import SequenceModel, SequenceRecipe
+from assistant.ranking.sequence import SequenceRecipe
+from assistant.training.content import Loss, fit_content
 from assistant.training.sequence import train_sequence
+from assistant.training.sequence_network import SequenceNetwork
 from catalog.errors import UserError
 from catalog.feeds.orders import read
 from catalog.feeds.source import FeedOptions, Reject, open_text
@@ -82,7 +84,7 @@ def run(behaviour: Behaviour, content: Any, recipe: SequenceRecipe, progress: Pr
     shoppers = np.array(long)
     few = np.random.default_rng(recipe.seed).permutation(shoppers)
 
-    def validate(model: SequenceModel) -> float:
+    def validate(model: SequenceNetwork) -> float:
         found, _ = _ranked(lambda s, h: model.score(h), validation, few[:VALIDATED])
         return float(ndcg(found).mean())
 
@@ -142,7 +144,7 @@ def bpr(behaviour: Behaviour, seed: int = 7) -> Score:
     return lambda shoppers, histories: np.asarray(model.user_factors[shoppers] @ model.item_factors.T)
 
 
-def _models(behaviour: Behaviour, sequence: SequenceModel, vectors: Floats | None) -> dict[str, Score]:
+def _models(behaviour: Behaviour, sequence: SequenceNetwork, vectors: Floats | None) -> dict[str, Score]:
     """The models that the blend is made of, as of the end of `behaviour`."""
     neighbours, factors, often = ItemItem.fit(behaviour), Factors.fit(behaviour), popularity(behaviour)
     models: dict[str, Score] = {

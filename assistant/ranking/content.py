@@ -7,20 +7,12 @@ drawn at random that they did not meet. A new product is scored by its content a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import torch
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from assistant.ranking.behaviour import Behaviour, Floats, Ints
+from assistant.ranking.behaviour import Floats, Ints
 
-Loss = Literal["cross-entropy", "mse", "bpr"]
 DECAY = 0.8  # what the product before the latest counts, against the latest
-NEGATIVES = 16  # for each product met
-STEPS = 1_500
-BATCH = 512
-LEARNING_RATE = 3e-3
 
 
 @dataclass(frozen=True)
@@ -44,50 +36,3 @@ def shopper_vector(vectors: Floats, history: Ints) -> Floats:
         return np.zeros(vectors.shape[1], dtype=np.float32)
     weights = DECAY ** np.arange(len(recent) - 1, -1, -1)
     return np.asarray(weights @ vectors[recent] / weights.sum(), dtype=np.float32)
-
-
-def fit_content(
-    behaviour: Behaviour, vectors: Floats, loss: Loss = "cross-entropy", seed: int = 7, steps: int = STEPS
-) -> Content:
-    """W and b learned by Adam; W starts as the identity, which recommends what is like the history."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    before, wanted = _pairs(behaviour, vectors)
-    width = vectors.shape[1]
-    weight = torch.nn.Parameter(torch.eye(width) * 4)
-    bias = torch.nn.Parameter(torch.zeros(width))
-    offset = torch.nn.Parameter(torch.tensor(-2.0))  # most products are not met; no part of the ranking
-    optimizer = torch.optim.Adam([weight, bias, offset], lr=LEARNING_RATE)
-    table = torch.from_numpy(vectors)
-    for _ in range(steps if len(wanted) else 0):
-        batch = rng.integers(0, len(wanted), BATCH)
-        others = torch.from_numpy(rng.integers(0, len(vectors), (BATCH, NEGATIVES)))
-        shopper = torch.from_numpy(before[batch]) @ weight.T + bias  # (B, D)
-        good = (shopper * table[wanted[batch]]).sum(dim=1, keepdim=True) + offset  # (B, 1)
-        bad = (table[others] @ shopper[:, :, None]).squeeze(2) + offset  # (B, N)
-        value = _loss(loss, good, bad)
-        optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    return Content(vectors, weight.detach().numpy(), bias.detach().numpy())
-
-
-def _loss(kind: Loss, good: torch.Tensor, bad: torch.Tensor) -> torch.Tensor:
-    if kind == "bpr":
-        return -logsigmoid(good - bad).mean()
-    scores = torch.cat([good, bad], dim=1)
-    labels = torch.cat([torch.ones_like(good), torch.zeros_like(bad)], dim=1)
-    if kind == "mse":
-        return ((torch.sigmoid(scores) - labels) ** 2).mean()
-    return binary_cross_entropy_with_logits(scores, labels)
-
-
-def _pairs(behaviour: Behaviour, vectors: Floats) -> tuple[Floats, Ints]:
-    """(shopper's vector before, product met) of every interaction but the first of a shopper."""
-    before, wanted = [], []
-    for sequence in behaviour.sequences():
-        for at in range(1, len(sequence)):
-            before.append(shopper_vector(vectors, sequence[:at]))
-            wanted.append(sequence[at])
-    width = vectors.shape[1]
-    return np.array(before, dtype=np.float32).reshape(-1, width), np.array(wanted, dtype=np.int64)

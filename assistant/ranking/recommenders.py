@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
@@ -157,8 +158,6 @@ def extended(known: Recommenders, vectors: Mapping[str, Floats]) -> Recommenders
 
 def save(folder: Path, recommenders: Recommenders, blend: Blend, facts: Mapping[str, Any]) -> None:
     """Write everything with checksums; the manifest, written last, makes it whole."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     likeness = recommenders.neighbours.likeness
     recent = recommenders.trends.since(recommenders.trends.latest - max(WINDOWS.values()))
@@ -173,7 +172,7 @@ def save(folder: Path, recommenders: Recommenders, blend: Blend, facts: Mapping[
     names = [ARRAYS, PRODUCTS, TREES]
     recipe = None
     if recommenders.sequence is not None:
-        save_file({k: v.contiguous() for k, v in recommenders.sequence.state_dict().items()}, folder / SEQUENCE)
+        save_file(dict(recommenders.sequence.weights), folder / SEQUENCE)
         names.append(SEQUENCE)
         recipe = asdict(recommenders.sequence.recipe)
     manifest = {
@@ -206,19 +205,13 @@ def load(folder: Path) -> tuple[Recommenders, Blend]:
         parts = arrays["likeness"].astype(np.float32), arrays["indices"], arrays["indptr"]
         likeness = csr_matrix(parts, (len(products), len(products)))
     content = Content(stored["vectors"], stored["weight"], stored["bias"])
-    sequence = _load_sequence(folder, manifest["sequence"], products, content) if manifest["sequence"] else None
+    sequence = None
+    if recipe := manifest["sequence"]:
+        sequence = SequenceModel(SequenceRecipe(**recipe), load_file(folder / SEQUENCE), content.vectors)
     recommenders = Recommenders(
         products, ItemItem(likeness), Factors(stored["factors"]), content, trends, stored["again"], sequence
     )
     return recommenders, Blend.load(folder / TREES)
-
-
-def _load_sequence(folder: Path, recipe: Mapping[str, Any], products: Sequence[str], content: Content) -> SequenceModel:
-    from safetensors.torch import load_file
-
-    model = SequenceModel(len(products), content.vectors, SequenceRecipe(**recipe))
-    model.load_state_dict(load_file(folder / SEQUENCE))
-    return model.eval()
 
 
 def _standard(own: Floats, known: Any) -> Floats:

@@ -1,32 +1,18 @@
-"""What comes next: a self-attentive model of a shopper's sequence of products.
+"""What comes next, of a model that `assistant.training.sequence` trained: numpy alone, for one shopper at a time.
 
-After Kang & McAuley, "Self-Attentive Sequential Recommendation" (SASRec), 2018. Changed: the loss is a
-softmax over all products in place of one sampled negative (Klenitskiy & Vasilev, "Turning Dross Into Gold
-Loss", 2023); positions are a learned bias by distance, so that a short history and the end of a long one
-look alike; a product's vector is its own plus a projection of its content, and its own is left out at
-random while training (Volkovs et al., "DropoutNet", 2017), so that a product nobody met yet has a place.
+The architecture, and what it was made after, is told by `assistant.training.sequence_network`.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cached_property
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn.functional import (
-    cosine_similarity,
-    cross_entropy,
-    embedding_bag,
-    log_softmax,
-    scaled_dot_product_attention,
-)
+from scipy.special import erf
 
 from assistant.ranking.behaviour import Floats, Ints
 
-PAD = -1
+_LAYER_NORM_EPSILON = 1e-5  # torch's
 
 
 @dataclass(frozen=True)
@@ -50,201 +36,68 @@ class SequenceRecipe:
     seed: int = 7
 
 
-class SequenceModel(nn.Module):
+@dataclass(frozen=True)
+class SequenceModel:
     """Scores every product as the next one.
 
-    Args:
-        products: how many there are.
-        content: dense or sparse (products, features), or None.
+    `weights` are named as the network names them; `content` (P, F) is what the products are like, or None. There
+    may be more products than the network knew: the new ones, behind the others, have their content alone.
     """
 
-    def __init__(self, products: int, content: Any, recipe: SequenceRecipe) -> None:
-        super().__init__()
-        self.recipe = recipe
-        self.own = nn.Embedding(products + 1, recipe.dim)  # the last one is the mask of pre-training
-        nn.init.normal_(self.own.weight, std=0.02)
-        kind = _Dense if isinstance(content, np.ndarray) else _Sparse
-        self.content = None if content is None else kind(content, recipe.dim)
-        self.known = nn.Buffer(torch.ones(products, 1))  # 0 for products that training never met
-        self.blocks = nn.ModuleList(_Block(recipe) for _ in range(recipe.layers))
-        self.before, self.after = nn.Dropout(recipe.dropout), nn.LayerNorm(recipe.dim)
-        self._learned: torch.Tensor | None = None  # the vectors, as long as nothing is learned
-        self.register_load_state_dict_post_hook(lambda *_: self._forget())  # type: ignore[no-untyped-call]
+    recipe: SequenceRecipe
+    weights: Mapping[str, Floats]
+    content: Floats | None = None
 
-    def train(self, mode: bool = True) -> "SequenceModel":
-        """Learning changes the vectors of the products."""
-        if mode:
-            self._forget()
-        return super().train(mode)
-
-    def _forget(self) -> None:
-        self._learned = None
-
-    def vectors(self) -> torch.Tensor:
+    @cached_property
+    def vectors(self) -> Floats:
         """Vectors of all products (P, D)."""
-        own = self.own.weight[:-1] * self.known
+        own = self.weights["own.weight"][:-1] * self.weights["known"]
         if self.content is None:
-            return own
-        if self.training and self.recipe.own_dropout:
-            own = own * (torch.rand(len(own), 1, device=own.device) >= self.recipe.own_dropout)
-        vectors: torch.Tensor = own + self.content()
-        return vectors
-
-    def states(self, histories: torch.Tensor, vectors: torch.Tensor, causal: bool = True) -> torch.Tensor:
-        """What the shopper is up to after each of the products in `histories` (B, T), padded behind: (B, T, D)."""
-        padded = histories == PAD
-        masked = histories == len(vectors)
-        met = torch.where(masked[:, :, None], self.own.weight[-1], vectors[histories.clamp(0, len(vectors) - 1)])
-        x = self.before(met * self.recipe.dim**0.5)
-        length = histories.shape[1]
-        distance = torch.arange(length)[:, None] - torch.arange(length)[None, :]  # (T, T)
-        hidden = (distance < 0)[None] if causal else padded[:, None, :].expand(-1, length, -1)
-        for block in self.blocks:
-            x = block(x, distance.abs(), hidden[:, None])
-        states: torch.Tensor = self.after(x)
-        return states
-
-    def loss(self, histories: torch.Tensor) -> torch.Tensor:
-        """Mean cross-entropy of each product of `histories` (B, T) after those before it."""
-        vectors = self.vectors()
-        states = self.states(histories[:, :-1], vectors)
-        wanted = histories[:, 1:]
-        there = wanted != PAD
-        return cross_entropy(states[there] @ vectors.T, wanted[there])
-
-    def masked_loss(self, histories: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Pre-training: hidden products, and what they are like, out of those around them.
-
-        The masked-item and masked-attribute tasks of Zhou et al., "S3-Rec: Self-Supervised Learning for
-        Sequential Recommendation", 2020.
-        """
-        vectors = self.vectors()
-        there = histories != PAD
-        hide = (torch.rand(histories.shape, generator=generator) < self.recipe.masked) & there
-        hide[torch.arange(len(histories)), there.sum(dim=1) - 1] = True  # at least the last
-        shown = histories.masked_fill(hide, len(vectors))
-        states = self.states(shown, vectors, causal=False)
-        loss = cross_entropy(states[hide] @ vectors.T, histories[hide])
-        if self.content is not None and self.recipe.attributes:
-            loss = loss + self.recipe.attributes * self.content.loss(states[hide], histories[hide])
-        return loss
+            return np.asarray(own)
+        vectors = self.content @ self.weights["content.weight"]
+        vectors[: len(own)] += own
+        return np.asarray(vectors, dtype=np.float32)
 
     def extended(self, content: Floats) -> "SequenceModel":
-        """The model for more products, `content` (P, F): the new ones are known by their content alone."""
-        products, new = len(content), len(content) - len(self.known)
-        model = SequenceModel(products, content, self.recipe)
-        state = self.state_dict()
-        width = self.recipe.dim
-        own, mask = state["own.weight"][:-1], state["own.weight"][-1:]
-        state["own.weight"] = torch.cat([own, torch.zeros(new, width), mask])
-        state["known"] = torch.cat([state["known"], torch.zeros(new, 1)])
-        model.load_state_dict(state)
-        return model.eval()
+        """The model for more products, `content` (P, F)."""
+        return SequenceModel(self.recipe, self.weights, content)
 
-    @torch.inference_mode()
     def score(self, histories: Sequence[Ints]) -> Floats:
         """Scores (B, P) of every product as the next one; an empty history scores all alike."""
-        if self.training:
-            self.eval()
-        scores = np.zeros((len(histories), len(self.known)), dtype=np.float32)
-        rows = [at for at, history in enumerate(histories) if len(history)]
-        if rows:
-            padded = pad([histories[at] for at in rows], self.recipe.length)
-            if self._learned is None:
-                self._learned = self.vectors()
-            vectors = self._learned
-            last = (padded != PAD).sum(dim=1) - 1
-            with _one_thread() if len(rows) == 1 else nullcontext():
-                states = self.states(padded, vectors)[torch.arange(len(rows)), last]  # (B, D)
-                scores[rows] = (states @ vectors.T).numpy()
-        return scores
+        nothing = np.zeros(len(self.vectors), dtype=np.float32)
+        return np.stack([self.vectors @ self._state(h) if len(h) else nothing for h in histories])
+
+    def _state(self, history: Ints) -> Floats:
+        """What a shopper is up to (D,) after a history."""
+        x = self.vectors[history[-self.recipe.length :]] * np.float32(self.recipe.dim**0.5)  # (T, D)
+        for number in range(self.recipe.layers):
+            x = self._block(f"blocks.{number}.", x)
+        return self._norm("after", x[-1])
+
+    def _block(self, name: str, x: Floats) -> Floats:
+        """Attention and a feed-forward layer, each after a norm and beside a way round: (T, D) to (T, D)."""
+        length, dim = x.shape
+        heads = self.recipe.heads
+        parts = self._linear(name + "inside", self._norm(name + "norm", x)).reshape(length, 3, heads, dim // heads)
+        query, key, value = parts.transpose(1, 2, 0, 3)  # each (H, T, D/H)
+        distance = np.arange(length)[:, None] - np.arange(length)[None, :]  # (T, T)
+        attention = query @ key.transpose(0, 2, 1) / np.float32((dim // heads) ** 0.5)
+        attention += self.weights[name + "bias"][:, np.abs(distance)]
+        attention[:, distance < 0] = -np.inf  # nobody looks ahead
+        attention = np.exp(attention - attention.max(axis=-1, keepdims=True))
+        attention /= attention.sum(axis=-1, keepdims=True)
+        x = x + self._linear(name + "outside", (attention @ value).transpose(1, 0, 2).reshape(length, dim))
+        wide = self._linear(name + "wide.0", self._norm(name + "forward_norm", x))
+        return x + self._linear(name + "wide.3", _gelu(wide))
+
+    def _linear(self, name: str, x: Floats) -> Floats:
+        return np.asarray(x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"])
+
+    def _norm(self, name: str, x: Floats) -> Floats:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + _LAYER_NORM_EPSILON)
+        return np.asarray(centred / scale * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"])
 
 
-class _Dense(nn.Module):
-    """Projects what products are like, an array (P, F), to vectors (P, D)."""
-
-    def __init__(self, content: Floats, dim: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(content.shape[1], dim) * 0.02)
-        # Not part of the weights: whoever loads them gives the content again.
-        self.content = nn.Buffer(torch.from_numpy(content.astype(np.float32)), persistent=False)
-
-    def forward(self) -> torch.Tensor:
-        return self.content @ self.weight
-
-    def loss(self, states: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
-        """How far the content foreseen from `states` (N, D) is from that of `products` (N,): 1 - cosine."""
-        return (1 - cosine_similarity(states @ self.weight.T, self.content[products])).mean()
-
-
-class _Sparse(nn.Module):
-    """The same from a sparse matrix."""
-
-    def __init__(self, content: Any, dim: int) -> None:
-        super().__init__()
-        rows = content.tocsr()
-        self.weight = nn.Parameter(torch.randn(content.shape[1], dim) * 0.02)
-        self.starts = nn.Buffer(torch.from_numpy(rows.indptr[:-1].astype(np.int64)), persistent=False)
-        self.features = nn.Buffer(torch.from_numpy(rows.indices.astype(np.int64)), persistent=False)
-        self.values = nn.Buffer(torch.from_numpy(rows.data.astype(np.float32)), persistent=False)
-
-    def forward(self) -> torch.Tensor:
-        return embedding_bag(self.features, self.weight, self.starts, mode="sum", per_sample_weights=self.values)
-
-    def loss(self, states: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of the attributes foreseen from `states` (N, D) with those of `products` (N,)."""
-        chances = log_softmax(states @ self.weight.T, dim=1)  # (N, F)
-        ends = torch.cat([self.starts[1:], torch.tensor([len(self.features)])])
-        lengths = (ends - self.starts)[products]
-        row = torch.repeat_interleave(torch.arange(len(products)), lengths)
-        first = torch.cumsum(lengths, 0) - lengths
-        at = torch.arange(len(row)) - first[row] + self.starts[products][row]
-        return -(chances[row, self.features[at]] * self.values[at]).sum() / max(1, len(products))
-
-
-class _Block(nn.Module):
-    """Attention and a feed-forward layer, each after a norm and beside a way round."""
-
-    def __init__(self, recipe: SequenceRecipe) -> None:
-        super().__init__()
-        dim = recipe.dim
-        self.heads = recipe.heads
-        self.norm, self.inside, self.outside = nn.LayerNorm(dim), nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.bias = nn.Parameter(torch.zeros(recipe.heads, recipe.length + 1))  # by distance
-        self.forward_norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(recipe.dropout)
-        self.wide = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(recipe.dropout), nn.Linear(4 * dim, dim)
-        )
-
-    def forward(self, x: torch.Tensor, distance: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) to (B, T, D); `hidden` (B or 1, 1, T, T) is what may not be looked at."""
-        batch, length, dim = x.shape
-        parts = self.inside(self.norm(x)).view(batch, length, 3, self.heads, dim // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (B, H, T, D/H)
-        bias = self.bias[:, distance][None].masked_fill(hidden, -1e9)
-        mixed = scaled_dot_product_attention(query, key, value, attn_mask=bias.expand(batch, -1, -1, -1))
-        x = x + self.dropout(self.outside(mixed.transpose(1, 2).reshape(batch, length, dim)))
-        wide: torch.Tensor = self.dropout(self.wide(self.forward_norm(x)))
-        return x + wide
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """For one shopper: waking a second thread takes longer than the work, and now and then very long."""
-    limit: AbstractContextManager[Any] = _thread_pools().limit(limits=1, user_api="openmp")
-    return limit
-
-
-@cache
-def _thread_pools() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def pad(histories: Sequence[Ints], length: int) -> torch.Tensor:
-    """The latest `length` products of each history as one (B, T) tensor, padded behind."""
-    cut = [history[-length:] for history in histories]
-    padded = torch.full((len(cut), max(len(h) for h in cut)), PAD, dtype=torch.long)
-    for row, history in enumerate(cut):
-        padded[row, : len(history)] = torch.from_numpy(np.ascontiguousarray(history))
-    return padded
+def _gelu(x: Floats) -> Floats:
+    return np.asarray(x * (1 + erf(x / np.float32(2**0.5))) / 2, dtype=np.float32)

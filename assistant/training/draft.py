@@ -23,6 +23,9 @@ _STATE_SLOTS = (
     "price_max", "price_min", "price_about", "rating_min",
 )  # fmt: skip
 
+# How chunks get written down: as they are, which of them keep their spelling, in what language.
+Typist = Callable[[Sequence[str], Sequence[bool], Language, random.Random], list[str]]
+
 
 class Unfit(Exception):
     """A phrasing that does not go with what has been chosen so far; another is tried."""
@@ -87,6 +90,8 @@ class Draft:
             self._forget()
         elif token.startswith("~"):
             self.say(self._active(token[1:]))
+        elif token.startswith("&"):
+            self.say(self._said(token[1:]))
         elif token.startswith("@"):
             self._value("slots", token[1:], self._active(token[1:]))
         elif token.startswith("!"):
@@ -100,8 +105,8 @@ class Draft:
         else:
             self._slot(token)
 
-    def finish(self, intent: str, held_out: bool) -> Turn:
-        """The whole turn. Raises `Unfit` where its parts contradict each other."""
+    def finish(self, intent: str, held_out: bool, write: Typist = disturb) -> Turn:
+        """The whole turn, as `write` puts its words. Raises `Unfit` where its parts contradict each other."""
         if held_out and not self.held_out:
             raise Unfit
         intent = self.effects.get("intent", intent)
@@ -109,7 +114,7 @@ class Draft:
             raise Unfit
         self._articles()
         self._mark_spoken_slots()
-        typed = disturb(
+        typed = write(
             [c.text for c in self.chunks], [_is_number(c) for c in self.chunks], self.lexicon.language, self.rng
         )
         text = "".join(typed)
@@ -170,6 +175,12 @@ class Draft:
         if not value:
             raise Unfit
         return value if isinstance(value, str) else str(value[0])
+
+    def _said(self, slot: str) -> str:
+        said = next((c.text for c in self.chunks if c.role == ("slots", slot)), "")
+        if not said:
+            raise Unfit
+        return said
 
     # Tokens
 

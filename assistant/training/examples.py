@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from assistant.attributes import ATTRIBUTES, attributes_prompt
 from assistant.brief import brief_prompt
 from assistant.frame import ENTITIES, readable, write_frame
 from assistant.parser import active_line, tuned_prompt
@@ -15,10 +16,10 @@ from assistant.training.draft import Turn
 from assistant.training.lexicon import Lexicon, load_lexicon
 from assistant.training.open_data import Utterance, reviews, utterances
 from assistant.training.texts import brief, caption, review
-from assistant.training.turns import LANGUAGES, write_turns
+from assistant.training.turns import LANGUAGES, write_goods, write_turns
 from catalog.types import Language
 
-Task = Literal["parse", "explain", "review", "brief"]
+Task = Literal["parse", "explain", "review", "brief", "attributes"]
 TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
 _REVIEW_LENGTHS = 10, 200  # characters of a review from a corpus; a shorter one is often a torn-off line
 _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
@@ -45,6 +46,7 @@ class Amounts:
     captions: int = 1_600
     reviews: int = 1_600
     briefs: int = 1_000
+    goods: int = 4_000
     corpus_reviews: int = 12_000
     corpus_moods: int = 600
     corpus_passes: int = 6  # times that each labelled utterance is seen in an epoch
@@ -67,6 +69,7 @@ def training_examples(
         found += [_caption(lexicon, rng) for _ in range(amounts.captions // 2)]
         found += [_review(language, rng) for _ in range(amounts.reviews // 2)]
         found += _briefs([t for t in turns if t.language == language], amounts.briefs // 2, rng)
+    found += [_goods(product) for product in write_goods(amounts.goods, seed)]
     if data is not None:
         found += _labelled(utterances(data, "train"), amounts.corpus_passes)
         found += _judged(reviews(data)[0], amounts, rng)
@@ -88,6 +91,12 @@ def _caption(lexicon: Lexicon, rng: random.Random) -> Example:
 def _review(language: Language, rng: random.Random) -> Example:
     text, reading = review(language, rng)
     return Example("review", render("review", review=readable(text)), _json({k: v for k, v in reading.items() if v}))
+
+
+def _goods(product: Turn) -> Example:
+    slots = product.frame["slots"]
+    found = {name: said if isinstance(said := slots[name], list) else [said] for name in ATTRIBUTES if name in slots}
+    return Example("attributes", attributes_prompt(product.text), _json(found))
 
 
 def _briefs(turns: Sequence[Turn], count: int, rng: random.Random) -> Iterable[Example]:

@@ -10,6 +10,7 @@ A line is text with
                     nothing is); the active value of a slot
     {#} {##}        one shown product ("the second one"); two or three of them
     {@category}     the active category, said again
+    {&category}     the category of this very text, said again
     {_slot}         a word that is only mentioned
     {a}             the article that fits
     {person}        a first name

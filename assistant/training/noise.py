@@ -35,6 +35,20 @@ def disturb(chunks: Chunks, fixed: Sequence[bool], language: Language, rng: rand
     return _slip(out, fixed, rng) if rng.random() < _SLIP else out
 
 
+def printed(chunks: Chunks, _: Sequence[bool], language: Language, rng: random.Random) -> list[str]:
+    """The chunks as a feed has them: nothing slips, but English titles often have capitals."""
+    out = list(chunks)
+    if language == "en":
+        end = next((at for at, chunk in enumerate(out) if chunk.startswith(". ")), len(out))
+        if rng.random() < 0.6:
+            out[:end] = [string.capwords(c, " ") if c.strip() else c for c in out[:end]]
+        sentence = True
+        for at, chunk in enumerate(out):
+            out[at] = chunk[:1].upper() + chunk[1:] if sentence else chunk
+            sentence = chunk.endswith((". ", "."))
+    return out
+
+
 def _english(rng: random.Random) -> list[Callable[[list[str]], list[str]]]:
     steps: list[Callable[[list[str]], list[str]]] = []
     case = rng.random()

@@ -19,15 +19,16 @@ from assistant.profile import COUNTED, Portrait, portrait
 from assistant.ranking.behaviour import Behaviour, Floats
 from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.collaborative import Trends
-from assistant.ranking.content import STEPS, fit_content
 from assistant.ranking.features import NAMES, Context, features
 from assistant.ranking.metrics import ndcg, places
 from assistant.ranking.recommenders import Recommenders, save
-from assistant.ranking.sequence import SequenceModel, SequenceRecipe
+from assistant.ranking.sequence import SequenceRecipe
+from assistant.training.content import STEPS, fit_content
 from assistant.training.outliers import outliers
 from assistant.training.ranker_card import describe_ranker
 from assistant.training.requests import Request, Style, visits, write_requests
 from assistant.training.sequence import Curve, train_sequence
+from assistant.training.sequence_network import SequenceNetwork
 from catalog.embedding import product_vectors
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -147,13 +148,13 @@ def fit_models(
     held = [sequences[s][:-1] for s in known]
     targets = np.array([sequences[s][-1] for s in known])
 
-    def validate(model: SequenceModel) -> float:
+    def validate(model: SequenceNetwork) -> float:
         return float(ndcg(places(model.score(held), targets)).mean()) if known else 0.0
 
     sequence, curve = train_sequence(meetings.without_last(1), data.vectors, recipe.sequence, validate, report, folder)
     everything = Behaviour.of((i for i in data.history if i.kind != "dislike"), list(data.products))
     content = fit_content(behaviour, data.vectors, steps=recipe.content_steps)
-    return Recommenders.fit(behaviour, content, Trends.fit(everything), sequence), curve
+    return Recommenders.fit(behaviour, content, Trends.fit(everything), sequence.learned()), curve
 
 
 def requests_after(cut: datetime, data: Data, recipe: RankerRecipe) -> list[Request]:

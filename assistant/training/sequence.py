@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from assistant.ranking.behaviour import Behaviour, Ints
-from assistant.ranking.sequence import SequenceModel, SequenceRecipe, pad
+from assistant.ranking.sequence import SequenceRecipe
+from assistant.training.sequence_network import SequenceNetwork, pad
 
 Report = Callable[[str], Any]
 # One row for each epoch: stage, epoch, loss and, of the second stage, nDCG@10 on validation.
@@ -36,17 +37,17 @@ def train_sequence(
     behaviour: Behaviour,
     content: Any,
     recipe: SequenceRecipe,
-    validate: Callable[[SequenceModel], float],
+    validate: Callable[[SequenceNetwork], float],
     report: Report,
     folder: Path | None = None,
-) -> tuple[SequenceModel, Curve]:
+) -> tuple[SequenceNetwork, Curve]:
     """A model of `behaviour`, that of the epoch for which `validate` gave most, and its curve.
 
     With a `folder`, TensorBoard's logs and a checkpoint of every epoch go there; training of the same recipe on
     the same behaviour that was cut off is gone on with as if it had not been.
     """
     torch.manual_seed(recipe.seed)
-    model = SequenceModel(len(behaviour.products), content, recipe)
+    model = SequenceNetwork(len(behaviour.products), content, recipe)
     model.known.copy_(torch.from_numpy(behaviour.counts() > 0)[:, None])
     histories = [h for h in behaviour.sequences() if len(h) > 1]
     run = _Run(model, histories, validate, report, folder, _fingerprint(behaviour, recipe))
@@ -62,9 +63,9 @@ class _Run:
 
     def __init__(
         self,
-        model: SequenceModel,
+        model: SequenceNetwork,
         histories: Sequence[Ints],
-        validate: Callable[[SequenceModel], float],
+        validate: Callable[[SequenceNetwork], float],
         report: Report,
         folder: Path | None,
         fingerprint: str,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from assistant.training.draft import Draft, Turn, Unfit
 from assistant.training.grammar import Grammar, Phrasing, is_rule, load_grammar
 from assistant.training.lexicon import Lexicon, load_lexicon
+from assistant.training.noise import printed
 from catalog.amounts import plain
 from catalog.types import Language
 
@@ -42,6 +43,24 @@ def write_turns(
             turns += _distinct(_Writer(load_grammar(language), lexicon, rng, held_out), intent, wanted)
     rng.shuffle(turns)
     return turns
+
+
+def write_goods(count: int, seed: int, held_out: bool = False) -> list[Turn]:
+    """Texts of made-up products as feeds have them, half of each language; their slots are the attributes.
+
+    The written lexicon alone fills them: no catalog that extraction may be measured on.
+    """
+    rng = random.Random(seed)
+    goods: list[Turn] = []
+    for language in LANGUAGES:
+        writer = _Writer(load_grammar(language), load_lexicon(language), rng, held_out)
+        found: dict[str, Turn] = {}
+        while len(found) < count // len(LANGUAGES):
+            if product := writer.product():
+                found[product.text] = product
+        goods += found.values()
+    rng.shuffle(goods)
+    return goods
 
 
 def _distinct(writer: "_Writer", intent: str, wanted: int) -> Iterator[Turn]:
@@ -85,6 +104,15 @@ class _Writer:
             if intent not in ("find", "refine", "recommend") and rng.random() < _WRAPPED:
                 self._wrap(draft, intent)
             return draft.finish(intent, self._held_out)
+        except Unfit:
+            return None
+
+    def product(self) -> Turn | None:
+        """The text of a product, or None if the choices did not fit together."""
+        draft = Draft(self._lexicon, self._english, self._rng, later=False)
+        try:
+            self._expand(draft, self._grammar.choose("goods", self._rng, self._held_out))
+            return draft.finish("find", self._held_out, printed)
         except Unfit:
             return None
 

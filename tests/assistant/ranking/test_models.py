@@ -1,6 +1,7 @@
 """One contract for every model of behaviour, on a checkerboard."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,9 +11,11 @@ from scipy.sparse import csr_matrix
 
 from assistant.ranking.behaviour import Behaviour, Floats, Ints
 from assistant.ranking.collaborative import Factors, ItemItem, Trends, bought_again, popularity
-from assistant.ranking.content import fit_content, shopper_vector
-from assistant.ranking.sequence import PAD, SequenceModel, SequenceRecipe, pad
+from assistant.ranking.content import shopper_vector
+from assistant.ranking.sequence import SequenceRecipe
+from assistant.training.content import fit_content
 from assistant.training.sequence import train_sequence
+from assistant.training.sequence_network import PAD, SequenceNetwork, pad
 from tests.assistant.ranking.checkerboard import PRODUCTS, checkerboard, vectors
 
 RECIPE = SequenceRecipe(dim=16, layers=1, heads=2, length=8, dropout=0.1, epochs=12, pretraining_epochs=2, batch=16,
@@ -23,7 +26,7 @@ class Scoring(Protocol):
     def score(self, histories: Sequence[Ints]) -> Floats: ...
 
 
-def sequence(content: Any = None, recipe: SequenceRecipe = RECIPE) -> SequenceModel:
+def sequence(content: Any = None, recipe: SequenceRecipe = RECIPE) -> SequenceNetwork:
     return train_sequence(checkerboard(), content, recipe, lambda model: 0.0, lambda step: None)[0]
 
 
@@ -66,20 +69,28 @@ class TestContent(RecommenderContract):
         return fit_content(checkerboard(), vectors(), request.param)
 
 
-class TestSequence(RecommenderContract):
+class TestSequenceNetwork(RecommenderContract):
     @pytest.fixture(scope="class")
     def model(self) -> Scoring:
         return sequence()
 
 
-class TestSequenceWithContent(RecommenderContract):
-    @pytest.fixture(scope="class")
-    def model(self) -> Scoring:
-        return sequence(vectors())
+class TestSequence(RecommenderContract):
+    @pytest.fixture(scope="class", params=[False, True], ids=["own", "with content"])
+    def model(self, request: pytest.FixtureRequest) -> Scoring:
+        return sequence(vectors() if request.param else None).learned()
+
+
+@pytest.mark.parametrize("content", [None, vectors()], ids=["own", "with content"])
+def test_what_was_learned_scores_as_the_network_does(content: Any) -> None:
+    recipe = replace(RECIPE, layers=2)
+    network = sequence(content, recipe)
+    histories = [np.array([3]), np.array([0, 2, 4, 7]), np.arange(12), np.empty(0, dtype=np.int64)]
+    np.testing.assert_allclose(network.learned().score(histories), network.score(histories), atol=1e-4)
 
 
 def test_sparse_content_is_dense_content() -> None:
-    dense, sparse = (SequenceModel(PRODUCTS, content, RECIPE) for content in (vectors(), csr_matrix(vectors())))
+    dense, sparse = (SequenceNetwork(PRODUCTS, content, RECIPE) for content in (vectors(), csr_matrix(vectors())))
     sparse.load_state_dict(dense.state_dict())
     history = [np.array([0, 2, 4])]
     np.testing.assert_allclose(dense.score(history), sparse.score(history), atol=1e-5)
@@ -87,26 +98,26 @@ def test_sparse_content_is_dense_content() -> None:
 
 def test_attributes_are_foreseen_as_worked_out_by_hand() -> None:
     content = np.array([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]], dtype=np.float32)
-    model = SequenceModel(3, csr_matrix(content), RECIPE)
+    model = SequenceNetwork(3, csr_matrix(content), RECIPE)
     states = torch.randn(3, RECIPE.dim)
     products = torch.tensor([1, 0, 2])
     chances = torch.log_softmax(states @ model.content.weight.T, dim=1)
     wanted = -(chances * torch.from_numpy(content[products])).sum() / 3
     assert abs((model.content.loss(states, products) - wanted).item()) < 1e-5
-    same = SequenceModel(3, content, RECIPE).content
+    same = SequenceNetwork(3, content, RECIPE).content
     assert same.loss(torch.from_numpy(content[:2]) @ torch.linalg.pinv(same.weight.T), torch.tensor([0, 1])) < 1e-4
 
 
 def test_a_product_that_training_never_met_is_scored_by_its_content() -> None:
     new = np.concatenate([vectors(), vectors()[:2]])  # one like the even products, one like the odd ones
-    scores = sequence(vectors()).extended(new).score([np.array([0, 2, 4])])[0]
+    scores = sequence(vectors()).learned().extended(new).score([np.array([0, 2, 4])])[0]
     assert scores.shape == (PRODUCTS + 2,)
     assert scores[-2] > scores[-1]
 
 
 def test_what_comes_later_changes_no_state() -> None:
     """Attention looks back only: no loss is made easy by the answer."""
-    model = SequenceModel(PRODUCTS, None, RECIPE).eval()
+    model = SequenceNetwork(PRODUCTS, None, RECIPE).eval()
     histories = pad([np.array([0, 2, 4]), np.array([0, 2, 9])], RECIPE.length)
     states = model.states(histories, model.vectors())
     apart = (states[0] - states[1]).abs().amax(dim=1)
@@ -114,7 +125,7 @@ def test_what_comes_later_changes_no_state() -> None:
 
 
 def test_padding_changes_no_state() -> None:
-    model = SequenceModel(PRODUCTS, None, RECIPE).eval()
+    model = SequenceNetwork(PRODUCTS, None, RECIPE).eval()
     alone, padded = pad([np.array([0, 2])], 8), pad([np.array([0, 2]), np.arange(6)], 8)
     assert (padded[0, 2:] == PAD).all()
     for causal in (True, False):

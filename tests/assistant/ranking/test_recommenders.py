@@ -8,10 +8,10 @@ import pytest
 
 from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.collaborative import Trends
-from assistant.ranking.content import fit_content
 from assistant.ranking.features import MODELS, NAMES
 from assistant.ranking.recommenders import ARRAYS, Recommenders, extended, load, save
 from assistant.ranking.sequence import SequenceRecipe
+from assistant.training.content import fit_content
 from assistant.training.sequence import train_sequence
 from tests.assistant.ranking.checkerboard import checkerboard, vectors
 
@@ -24,7 +24,7 @@ EVEN = ["p0", "p2", "p4"]
 def models() -> Recommenders:
     sequence, _ = train_sequence(checkerboard(), vectors(), RECIPE, lambda model: 0.0, lambda step: None)
     return Recommenders.fit(
-        checkerboard(), fit_content(checkerboard(), vectors()), Trends.fit(checkerboard()), sequence
+        checkerboard(), fit_content(checkerboard(), vectors()), Trends.fit(checkerboard()), sequence.learned()
     )
 
 

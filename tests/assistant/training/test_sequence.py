@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assistant.ranking.sequence import SequenceModel, SequenceRecipe
+from assistant.ranking.sequence import SequenceRecipe
 from assistant.training.sequence import CHECKPOINT, train_sequence
+from assistant.training.sequence_network import SequenceNetwork
 from tests.assistant.ranking.checkerboard import checkerboard, vectors
 
 RECIPE = SequenceRecipe(dim=8, layers=1, length=8, epochs=3, pretraining_epochs=2, batch=16)
@@ -17,7 +18,7 @@ class Cut(Exception):
     """The power went away."""
 
 
-def train(folder: Path | None, cut_at: int | None = None) -> tuple[SequenceModel, list[str]]:
+def train(folder: Path | None, cut_at: int | None = None) -> tuple[SequenceNetwork, list[str]]:
     said: list[str] = []
     scores = iter([0.1, 0.3, 0.2])
 

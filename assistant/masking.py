@@ -6,7 +6,9 @@ phone, payment card, identity number and address, in Chinese and English.
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -65,10 +67,26 @@ class MaskingFilter(logging.Filter):
         return True
 
 
+@contextmanager
+def _hidden(*modules: str) -> Iterator[None]:
+    """Modules that nothing finds meanwhile, but for those loaded before.
+
+    Presidio takes in every engine for names that it sees installed: 330 MB of torch, for patterns that need none.
+    """
+    hidden = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how Python spells "not to be found"
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 @cache
 def _recognisers() -> "Sequence[EntityRecognizer]":
-    from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
-    from presidio_analyzer.nlp_engine import NlpArtifacts
+    with _hidden("torch", "transformers"):
+        from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
+        from presidio_analyzer.nlp_engine import NlpArtifacts
 
     class Checked(PatternRecognizer):
         """A pattern, and a check of what it finds."""

@@ -6,11 +6,11 @@ phone, payment card, identity number and address, in Chinese and English.
 
 import logging
 import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
+
+from assistant.imports import hidden
 
 if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer, RecognizerResult
@@ -67,24 +67,9 @@ class MaskingFilter(logging.Filter):
         return True
 
 
-@contextmanager
-def _hidden(*modules: str) -> Iterator[None]:
-    """Modules that nothing finds meanwhile, but for those loaded before.
-
-    Presidio takes in every engine for names that it sees installed: 330 MB of torch, for patterns that need none.
-    """
-    hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how Python spells "not to be found"
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
 @cache
 def _recognisers() -> "Sequence[EntityRecognizer]":
-    with _hidden("torch", "transformers"):
+    with hidden("torch", "transformers"):  # it takes in every engine for names that it sees installed
         from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
         from presidio_analyzer.nlp_engine import NlpArtifacts
 

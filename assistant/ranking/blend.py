@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from assistant.imports import hidden
 from assistant.ranking.behaviour import Floats
 from assistant.ranking.features import NAMES
 from catalog.errors import UserError
@@ -144,7 +145,8 @@ class Blend:
     def load(cls, path: Path) -> "Blend":
         """A blend written by `save`. Raises `RankerError` where LightGBM cannot be loaded."""
         try:
-            import lightgbm
+            with hidden("sklearn"):  # of use to those who train by its interface
+                import lightgbm
         except OSError as error:  # the wheel brings no OpenMP runtime
             raise RankerError(f"LightGBM cannot be loaded ({error}): apt-get install libgomp1") from error
 

@@ -52,9 +52,9 @@ class Amounts:
     corpus_passes: int = 6  # times that each labelled utterance is seen in an epoch
 
     def scaled(self, share: float) -> "Amounts":
-        """A share of everything, of the passes at least one."""
+        """A share of everything; a corpus is passed once at least, and more often than in the whole recipe never."""
         amounts = {name: round(count * share) for name, count in asdict(self).items()}
-        return Amounts(**amounts | {"corpus_passes": max(1, amounts["corpus_passes"])})
+        return Amounts(**amounts | {"corpus_passes": min(max(1, amounts["corpus_passes"]), self.corpus_passes)})
 
 
 def training_examples(

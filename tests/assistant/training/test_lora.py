@@ -116,9 +116,9 @@ def test_the_recipe_leaves_a_described_adapter_that_fits_its_base_alone(base: Pa
         check_fit(out, network, "other")
 
 
-def test_the_training_set_has_all_four_tasks() -> None:
-    examples = training_examples(Amounts(turns=200, captions=20, reviews=20, briefs=10), 1, {}, None)
-    assert {e.task for e in examples} == {"parse", "explain", "review", "brief"}
+def test_the_training_set_has_every_task() -> None:
+    examples = training_examples(Amounts(turns=200, captions=20, reviews=20, briefs=10, goods=20), 1, {}, None)
+    assert {e.task for e in examples} == {"parse", "explain", "review", "brief", "attributes"}
     assert len({(e.prompt, e.answer) for e in examples}) > 0.95 * len(examples)
     assert write_turns(10, 1) == write_turns(10, 1)
 

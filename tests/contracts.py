@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from assistant.llm import LLM
+from assistant.llm.protocol import value_of
 from assistant.store import ConversationStore
 from catalog.embedding import Embedder
 
@@ -38,6 +39,13 @@ class LLMContract:
         value = llm.complete_json('Two blue balls: {"', SCHEMA, max_tokens=60)
         assert value["color"] in ("red", "blue")
         assert value["count"] in (1, 2)
+
+    def test_json_is_spelt_with_probabilities(self, llm: LLM) -> None:
+        prompt = 'Two blue balls: {"'
+        pieces = llm.spell_json(prompt, SCHEMA, max_tokens=60)
+        assert value_of(pieces) == llm.complete_json(prompt, SCHEMA, max_tokens=60)
+        assert all(0 < piece.probability <= 1 for piece in pieces)
+        assert min(piece.probability for piece in pieces) < 1
 
 
 class EmbedderContract:

@@ -1,11 +1,12 @@
 """Stand-ins that say what a test told them to."""
 
+import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assistant.llm import LLMError
-from assistant.llm.protocol import until_stop
+from assistant.llm.protocol import Piece, until_stop
 
 
 class ScriptedLLM:
@@ -29,6 +30,11 @@ class ScriptedLLM:
 
     def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
         return self._next(prompt)
+
+    def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
+        """An enqueued list of pieces as it is; any other value as one certain piece."""
+        answer = self._next(prompt)
+        return answer if isinstance(answer, list) else [Piece(json.dumps(answer, ensure_ascii=False), 1.0)]
 
     def _next(self, prompt: str) -> Any:
         self.prompts.append(prompt)

@@ -14,7 +14,7 @@ import httpx
 
 from assistant.build import Parts, build
 from assistant.llm import LLM
-from assistant.llm.protocol import until_stop
+from assistant.llm.protocol import Piece, until_stop, value_of
 from assistant.settings import Settings
 from web.app import create_app
 
@@ -37,8 +37,11 @@ class PacedLLM:
         return until_stop(iter(["A scarf."]), stop)
 
     def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
+        return value_of(self.spell_json(prompt, schema, max_tokens=max_tokens))
+
+    def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
         time.sleep(PARSE_SECONDS)
-        return {"mood": 0, "slots": {"category": ["scarf"]}, "intent": "find"}
+        return [Piece('{"mood": 0, "slots": {"category": ["scarf"]}, "intent": "find"}', 1.0)]
 
 
 def paced_settings(data_dir: Path, explain: bool = False) -> Settings:

@@ -1,6 +1,5 @@
 """A language model in this process: transformers, with a LoRA adapter merged in by peft."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from assistant.llm.adapters import check_fit
-from assistant.llm.protocol import LLMError, until_stop
+from assistant.llm.protocol import LLMError, Piece, until_stop, value_of
 
 # Below this many allowed tokens, multiplying their rows of the output layer alone is cheaper
 # than the whole layer (262,144 rows in the embedded model, most of its cost per token).
@@ -66,18 +65,36 @@ class LocalLLM:
         return until_stop(self._pieces(self._ids(prompt), max_tokens), stop)
 
     def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
+        return value_of(self.spell_json(prompt, schema, max_tokens=max_tokens))
+
+    def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
         matcher = self._grammars.matcher(schema)
         ids = self._ids(prompt)
         answer: list[int] = []
+        likely: list[float] = []
         with self._lock:
             while not matcher.is_stopped():
                 if len(answer) >= max_tokens:
                     raise LLMError(f"the JSON answer did not end within {max_tokens} tokens")
-                forced = matcher.compute_ff_tokens()
-                step = forced or [self._next(ids + answer, matcher.allowed())]
+                step = matcher.compute_ff_tokens()
+                if step:
+                    likely += [1.0] * len(step)
+                else:
+                    token, probability = self._next(ids + answer, matcher.allowed())
+                    step, likely = [token], [*likely, probability]
                 matcher.consume(step)
                 answer += step
-        return json.loads(self._tokens.decode_str([i for i in answer if i not in self._eos]))
+        return list(self._spelt(answer, likely))
+
+    def _spelt(self, answer: Sequence[int], likely: Sequence[float]) -> Iterator[Piece]:
+        """Tokens as text: those that only together make whole characters are one piece."""
+        start, probability = 0, 1.0
+        for end, (token, own) in enumerate(zip(answer, likely, strict=True), start=1):
+            probability *= own
+            text = "" if token in self._eos else self._tokens.decode_str(list(answer[start:end]))
+            if not text.endswith("\ufffd"):
+                yield Piece(text, probability)
+                start, probability = end, 1.0
 
     def count_tokens(self, text: str) -> int:
         """How many tokens a text is, without a start mark."""
@@ -92,7 +109,7 @@ class LocalLLM:
         shown = ""
         with self._lock:
             for _ in range(max_tokens):
-                token = self._next(ids + answer, None)
+                token, _ = self._next(ids + answer, None)
                 if token in self._eos:
                     break
                 answer.append(token)
@@ -102,17 +119,17 @@ class LocalLLM:
                     shown = text
 
     @torch.inference_mode()
-    def _next(self, ids: list[int], allowed: np.ndarray[Any, Any] | None) -> int:
-        """The likeliest token after `ids`, among the `allowed` ones (sorted ids) if given."""
+    def _next(self, ids: list[int], allowed: np.ndarray[Any, Any] | None) -> tuple[int, float]:
+        """The likeliest token after `ids` and its probability, among the `allowed` ones (sorted ids) if given."""
         hidden = self._hidden(ids)  # (hidden,)
         if allowed is None:
-            return int(torch.argmax(self._output @ hidden))
+            return _likeliest(self._output @ hidden)
         if len(allowed) == 1:
-            return int(allowed[0])
+            return int(allowed[0]), 1.0
         rows = torch.from_numpy(allowed).to(self._device)
-        if len(allowed) <= SLICED_OUTPUT:
-            return int(allowed[int(torch.argmax(self._output[rows] @ hidden))])
-        return int(allowed[int(torch.argmax((self._output @ hidden)[rows]))])
+        few = len(allowed) <= SLICED_OUTPUT
+        best, probability = _likeliest(self._output[rows] @ hidden if few else (self._output @ hidden)[rows])
+        return int(allowed[best]), probability
 
     def _hidden(self, ids: list[int]) -> torch.Tensor:
         """The last hidden state after `ids`, computing only what the cache does not hold."""
@@ -177,6 +194,12 @@ class _Matcher:
     def _check(self) -> None:
         if self._matcher.is_error():
             raise LLMError(f"the schema cannot be decoded: {self._matcher.get_error()}")
+
+
+def _likeliest(scores: torch.Tensor) -> tuple[int, float]:
+    """Where the highest of the scores (N,) is, and its share in their softmax."""
+    best = int(torch.argmax(scores))
+    return best, float(torch.exp(scores[best] - torch.logsumexp(scores.float(), dim=0)))
 
 
 def _tokenizer(model: str | Path, vocabulary: int) -> tuple[Any, list[int]]:

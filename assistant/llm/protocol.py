@@ -1,6 +1,8 @@
 """What the assistant asks of a language model."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from catalog.errors import UserError
@@ -8,6 +10,19 @@ from catalog.errors import UserError
 
 class LLMError(UserError):
     """The model could not answer: away, out of time, or its answer was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of an answer, and how likely it was among what might have come: 1 where nothing else might."""
+
+    text: str
+    probability: float
+
+
+def value_of(pieces: Sequence[Piece]) -> Any:
+    """The JSON value that pieces spell. Raises `json.JSONDecodeError`."""
+    return json.loads("".join(piece.text for piece in pieces))
 
 
 class LLM(Protocol):
@@ -29,6 +44,10 @@ class LLM(Protocol):
 
     def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
         """A JSON value that satisfies `schema`; the decoder can produce nothing else."""
+        ...
+
+    def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
+        """The text of the same value piece by piece, with how sure the model was of each."""
         ...
 
 

@@ -4,12 +4,13 @@ A LoRA adapter is chosen by the model name that the server serves it under.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 
-from assistant.llm.protocol import LLMError, until_stop
+from assistant.llm.protocol import LLMError, Piece, until_stop, value_of
 
 
 class ServerLLM:
@@ -36,21 +37,38 @@ class ServerLLM:
         self.tuned = tuned
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
-        text: str = self._post(self._body(prompt, max_tokens, stop))["choices"][0]["message"]["content"] or ""
+        text: str = self._choose(self._body(prompt, max_tokens, stop))["message"]["content"] or ""
         return "".join(until_stop(iter([text]), stop))
 
     def stream(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> Iterator[str]:
         return until_stop(self._chunks({**self._body(prompt, max_tokens, stop), "stream": True}), stop)
 
     def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
-        body = self._body(prompt, max_tokens, ())
-        body["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": dict(schema), "strict": True},
+        choice = self._choose(self._json_body(prompt, schema, max_tokens))
+        return self._value(choice, lambda: json.loads(choice["message"]["content"]))
+
+    def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
+        choice = self._choose({**self._json_body(prompt, schema, max_tokens), "logprobs": True})
+        told = (choice.get("logprobs") or {}).get("content")
+        if not told:
+            raise LLMError(f"{self._url} tells no probabilities (logprobs) of its tokens")
+        pieces = [Piece(token["token"], math.exp(min(0.0, token["logprob"]))) for token in told]
+        self._value(choice, lambda: value_of(pieces))
+        return pieces
+
+    def _json_body(self, prompt: str, schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
+        answer = {"name": "answer", "schema": dict(schema), "strict": True}
+        return {
+            **self._body(prompt, max_tokens, ()),
+            "response_format": {"type": "json_schema", "json_schema": answer},
         }
-        choice = self._post(body)["choices"][0]
+
+    def _choose(self, body: Mapping[str, Any]) -> Any:
+        return self._post(body)["choices"][0]
+
+    def _value(self, choice: Mapping[str, Any], read: Callable[[], Any]) -> Any:
         try:
-            return json.loads(choice["message"]["content"])
+            return read()
         except (json.JSONDecodeError, TypeError) as error:
             reason = choice.get("finish_reason")
             raise LLMError(f"{self._url} gave no complete JSON (finish reason {reason!r})") from error

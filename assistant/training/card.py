@@ -59,12 +59,12 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
         "Written by `assistant/training` from hand-authored phrasings crossed with a lexicon and the sample shop's",
         "vocabulary; one phrasing in eight is held out and never trained on. Reproduce with `daogou train parser`.",
         "",
-        *_table(known.get("data", {})),
+        "## Training",
         "",
-        "## Recipe",
+        "Each pass went on from the one before, with other data; where `mean` is True, it ended as the mean of what it",
+        "began from and what it came to. The curve is that of the last.",
         "",
-        *_table({**known.get("recipe", {}), **known.get("run", {})}),
-        *_start(known.get("start") or {}, known["recipe"].get("mean", True)),
+        *_passes(known),
         "",
         "![Loss and accuracy over training](curve.png)",
         "",
@@ -86,18 +86,19 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _start(start: Mapping[str, Any], mean: bool) -> list[str]:
-    """The training of the adapter that this one began from; `mean` tells how this one ended."""
-    if not start:
-        return []
-    facts = {**start["data"], **start["recipe"], **start["run"]}
-    ended = ", and is the mean of that one and of what it came to" if mean else ""
-    told = f"It went on from an adapter (`--start {start['adapter']}`){ended}. That one was trained with:"
-    return ["", told, "", *_table(facts), *_start(start.get("start") or {}, start["recipe"].get("mean", True))]
-
-
-def _table(fields: Mapping[str, Any]) -> list[str]:
-    return ["| | |", "|---|---|", *(f"| {k.replace('_', ' ')} | {v} |" for k, v in fields.items())]
+def _passes(known: Mapping[str, Any]) -> list[str]:
+    """A column for each training, the first one first: examples of each task, hyper-parameters, steps."""
+    passes: list[dict[str, Any]] = []
+    last: Mapping[str, Any] = known
+    while last:
+        start = last.get("start") or {}
+        began = {"--start": start["adapter"]} if start else {}
+        passes.insert(0, {**began, **last.get("data", {}), **last.get("recipe", {}), **last.get("run", {})})
+        last = start
+    facts = dict.fromkeys(name for own in reversed(passes) for name in own)
+    rows = ([name.replace("_", " "), *(own.get(name, "") for own in passes)] for name in facts)
+    heads = ["pass", *(str(n) for n in range(1, len(passes) + 1))]
+    return [f"| {' | '.join(map(str, row))} |" for row in (heads, ["---"] * len(heads), *rows)]
 
 
 def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:

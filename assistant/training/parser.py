@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.llm.adapters import DESCRIPTION, WEIGHTS
+from assistant.llm.local import describe_device
 from assistant.training.card import describe, draw_curve
 from assistant.training.examples import Amounts, Example, parse_example, training_examples
 from assistant.training.lexicon import Lexicon
@@ -48,9 +49,10 @@ def train_parser(
         out,
         base=Path(model).name if Path(model).is_dir() else str(model),
         fingerprint=trainer.fingerprint,
-        data=count_examples(examples, amounts, data),
+        data=count_examples(examples, data),
         recipe=asdict(recipe),
         run={
+            "device": describe_device(),
             "steps": progress.step,
             "minutes": round(progress.seconds / 60),
             "best frame accuracy": round(progress.best, 3),
@@ -87,10 +89,10 @@ def keep_best(best: Path, out: Path, model: str, start: Path | None = None) -> N
     (out / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
-def count_examples(examples: Sequence[Example], amounts: Amounts, data: Path | None) -> dict[str, int]:
+def count_examples(examples: Sequence[Example], data: Path | None) -> dict[str, int]:
     """How many examples there are of each task, and how many of them come out of open sets."""
     counts: dict[str, int] = dict(Counter(e.task for e in examples))
     if data is not None:
         counts["of these, ec-ner-zh train"] = len([e for e in examples if e.prompt.startswith("Entities")])
-        counts["of these, zh-reviews (polarity only)"] = amounts.corpus_reviews + amounts.corpus_moods
+        counts["of these, zh-reviews (polarity only)"] = len([e for e in examples if e.lone])
     return counts

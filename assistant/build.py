@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from assistant.answers import Answers
+from assistant.attributes import AttributeReader
 from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
 from assistant.handoff import Thresholds
@@ -103,13 +104,23 @@ def adapter_path(settings: Settings) -> Path | None:
 
 def open_reader(settings: Settings, progress: Progress = lambda step: None) -> ReviewReader:
     """What reads reviews: a tuned model. Raises `LLMError` for one that is not."""
+    return ReviewReader(*_open_tuned(settings, progress, "reviews"))
+
+
+def open_attribute_reader(settings: Settings, progress: Progress = lambda step: None) -> AttributeReader:
+    """What reads products' texts: a tuned model. Raises `LLMError` for one that is not."""
+    return AttributeReader(*_open_tuned(settings, progress, "products' texts"))
+
+
+def _open_tuned(settings: Settings, progress: Progress, what: str) -> tuple[LLM, str]:
+    """The model, and its adapter's name and version, under which what it has read is kept."""
     llm = open_llm(settings, progress)
     if not llm.tuned:
         raise LLMError(
-            f"{llm.name} has no adapter: only a model that was tuned for it (`daogou train parser`) reads reviews"
+            f"{llm.name} has no adapter: only a model that was tuned for it (`daogou train parser`) reads {what}"
         )
     adapter = None if settings.llm_url else adapter_path(settings)
-    return ReviewReader(llm, adapter_version(adapter) if adapter else settings.llm_adapter)
+    return llm, adapter_version(adapter) if adapter else settings.llm_adapter
 
 
 def open_parser(llm: LLM, embedder: Callable[[], Embedder]) -> Parser:

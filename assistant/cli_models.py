@@ -213,6 +213,29 @@ def evaluate_reviews(
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("attributes")
+def evaluate_attributes(
+    products: Annotated[int, typer.Option(help="Of the sample shop, read in both languages.")] = 100,
+    data: Annotated[Path | None, typer.Option(help="Folder with the set retail-demo, for what is inferred.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Attributes that a feed does not name: words of a list beside what is read and inferred.
+
+    Example: daogou evaluate attributes --data ../shared/data
+    """
+    from assistant.build import open_attribute_reader
+    from assistant.evaluation.attributes import run, run_inference
+    from catalog.embedding import open_embedder
+
+    settings = settings_of()
+    with spinner("loading the model") as progress:
+        inferred = run_inference(data, open_embedder(settings.embedding_model), progress) if data else []
+        rows = run(open_attribute_reader(settings, progress), products, progress) if products else []
+    for table in (rows, inferred):
+        if table:
+            print_rows(table, as_json)
+
+
 @evaluate_app.command("pictures")
 def evaluate_pictures(
     data: Annotated[

@@ -189,6 +189,11 @@ class FacetIndex:
         return frozenset()
 
 
+def mentioned(value: str, text: str) -> bool:
+    """Whether a text has the words of a value."""
+    return _contains(key(text), key(value))
+
+
 def _contains(text: str, part: str) -> bool:
     """Whether the words of `part` stand in `text`; for Chinese, its characters."""
     if not part:

@@ -127,6 +127,8 @@ class AttributeRow(Base):
     name: Mapped[str] = mapped_column(String(100))
     value: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(String(8))
+    span: Mapped[str] = mapped_column(Text, server_default="")
+    confidence: Mapped[float] = mapped_column(server_default="1")
 
 
 class VariantRow(Base):
@@ -170,6 +172,15 @@ class ReadingRow(Base):
     good: Mapped[list[str]] = mapped_column(JSON)
     bad: Mapped[list[str]] = mapped_column(JSON)
     tags: Mapped[list[str]] = mapped_column(JSON)
+
+
+class ExtractionRow(Base):
+    """What a reader found in a product's text, by what was read, so that equal text is never read twice."""
+
+    __tablename__ = "extractions"
+    reader: Mapped[str] = mapped_column(String(200), primary_key=True)
+    text_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    said: Mapped[list[Any]] = mapped_column(JSON)
 
 
 class OpinionRow(Base):

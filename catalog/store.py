@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -360,6 +360,52 @@ class ProductStore:
                 connection.execute(insert(OpinionRow), rows)
             _count_up(connection)
 
+    def set_found(self, found: Mapping[str, Sequence[Attribute]]) -> int:
+        """Keep attributes found in texts, by the shop's own ids, in place of those found before; how many products changed.
+
+        Facets, searched words and the hash of what is embedded follow.
+        """
+        known, products = self._hashes(found), self.by_external_id(found)
+        changed = {
+            product.external_id: replace(product, attributes=(*product.named, *found[product.external_id]))
+            for product in products.values()
+            if tuple(found[product.external_id]) != tuple(a for a in product.attributes if a.span)
+        }
+        with self.engine.begin() as connection:
+            now = self._hashes(changed, connection)
+            own = {now[e][0]: p for e, p in changed.items() if now.get(e) == known[e]}  # no import came between
+            if own:
+                self._describe(connection, own)
+        return len(own)
+
+    def _hashes(self, products: Iterable[str], connection: Connection | None = None) -> dict[str, tuple[int, str]]:
+        """Row id and content hash of products by the shop's own ids."""
+        columns = select(ProductRow.external_id, ProductRow.id, ProductRow.content_hash)
+        statement = columns.where(ProductRow.external_id.in_(list(products)))
+        if connection is None:
+            with self.engine.connect() as own:
+                return self._hashes(products, own)
+        return {external_id: (row_id, digest) for external_id, row_id, digest in connection.execute(statement)}
+
+    def _describe(self, connection: Connection, products: Mapping[int, Product]) -> None:
+        """Write attributes and what follows from them anew, by row id."""
+        ids = list(products)
+        for table in (AttributeRow, FacetRow):
+            rows = [
+                {"product_id": i, **row} for i, p in products.items() for row in _child_rows(p, self._vocabulary)[table]
+            ]
+            connection.execute(delete(table).where(table.product_id.in_(ids)))
+            if rows:
+                connection.execute(insert(table), rows)
+        connection.execute(_colors_seen([p.external_id for p in products.values()]))
+        connection.execute(text("DELETE FROM product_words WHERE rowid = :id"), [{"id": i} for i in ids])
+        connection.execute(text(self._insert_words), [{"id": i, **_words(p)} for i, p in products.items()])
+        connection.execute(
+            update(ProductRow).where(ProductRow.id == bindparam("row")).values(vector_hash=bindparam("digest")),
+            [{"row": i, "digest": vector_hash(embedding_texts(p))} for i, p in products.items()],
+        )
+        _count_up(connection)
+
     def set_pictures(self, hashes: Mapping[str, str]) -> None:
         """Note, by the shop's own ids, which picture each product has; what has no colour gets those of the picture."""
         if hashes:
@@ -501,7 +547,7 @@ def _product(row: Row[Any], children: Mapping[Any, Mapping[int, list[Row[Any]]]]
         currency=row.currency,
         texts={t.language: ProductText(t.title, t.description, tuple(t.category)) for t in of(ProductTextRow)},
         brand=row.brand,
-        attributes=tuple(Attribute(a.name, a.value, a.language) for a in of(AttributeRow)),
+        attributes=tuple(Attribute(a.name, a.value, a.language, a.span, a.confidence) for a in of(AttributeRow)),
         variants=tuple(Variant(v.sku, v.size, v.color, v.stock, v.price) for v in of(VariantRow)),
         reviews=tuple(Review(r.author, r.rating, r.text, r.language, r.created) for r in of(ReviewRow)),
         rating=row.rating,

@@ -25,11 +25,17 @@ class ProductText:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One property of a product, as the feed words it (`language` is empty for both)."""
+    """One property of a product, as the feed words it (`language` is empty for both).
+
+    `span` is where it stands in the product's texts if it was found there (`catalog.attributes`), with a `confidence`
+    from 0 to 1; what the feed names has no span.
+    """
 
     name: str
     value: str
     language: str = ""
+    span: str = ""
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,15 @@ class Reading:
     good: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An attribute that a text says: its name, the very words, and how sure the reader is, 0 to 1."""
+
+    name: str
+    span: str
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,15 @@ class Product:
     def text(self, language: str) -> ProductText:
         """The text in `language`, or in the first language that there is."""
         return self.texts.get(language) or next(iter(self.texts.values()))
+
+    @property
+    def named(self) -> tuple[Attribute, ...]:
+        """The attributes that the feed names, without those found in texts."""
+        return tuple(a for a in self.attributes if not a.span)
+
+    def named_values(self, name: str, language: str) -> tuple[str, ...]:
+        """Values of one attribute that the feed names in `language`, with those that have no language."""
+        return tuple(a.value for a in self.named if a.name == name and a.language in ("", language))
 
     def values(self, name: str, language: str = "") -> tuple[str, ...]:
         """Values of one attribute in `language`, with those that have no language."""

@@ -33,7 +33,7 @@ ASSISTANT = (
     {"training"},
     {"evaluation", "doctor", "console"},
     {"cli_models"},
-    {"cli_ranking", "cli_people"},
+    {"cli_ranking", "cli_people", "cli_catalog"},
     {"cli"},
 )
 HEAVY = {"torch", "transformers", "gradio", "sentence_transformers", "numpy", "sqlalchemy", "pydantic"}

@@ -158,7 +158,7 @@ def _aggregate(reviews: tuple[Review, ...]) -> dict[str, Any]:
 def _to_json(product: Product) -> dict[str, Any]:
     texts = product.texts
     properties: dict[tuple[str, int], dict[str, str]] = {}
-    for attribute in product.attributes:
+    for attribute in product.named:
         # The n-th value of a name in one language goes with the n-th in the others.
         position = sum(name == attribute.name and attribute.language in v for (name, _), v in properties.items())
         properties.setdefault((attribute.name, position), {})[attribute.language] = attribute.value

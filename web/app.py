@@ -1,5 +1,8 @@
 """Puts the widget, the API and the pictures into one application."""
 
+import contextlib
+import ctypes
+import gc
 import logging
 import os
 import secrets
@@ -79,6 +82,14 @@ def _warm(parts: Parts) -> None:
     """Load what is loaded on first use, which takes seconds: the first shoppers, if many at once, would each do it."""
     mask("")
     parts.answers.recommend("", Query("scarf"))
+    _trim()
+
+
+def _trim() -> None:
+    """Hand back to the system what starting up took and let go, where the C library is glibc."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _files(folder: Path) -> APIRouter:

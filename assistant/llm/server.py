@@ -48,11 +48,11 @@ class ServerLLM:
         return self._value(choice, lambda: json.loads(choice["message"]["content"]))
 
     def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
-        choice = self._choose({**self._json_body(prompt, schema, max_tokens), "logprobs": True})
+        choice = self._choose({**self._json_body(prompt, schema, max_tokens), "logprobs": True, "top_logprobs": 1})
         told = (choice.get("logprobs") or {}).get("content")
         if not told:
             raise LLMError(f"{self._url} tells no probabilities (logprobs) of its tokens")
-        pieces = [Piece(token["token"], math.exp(min(0.0, token["logprob"]))) for token in told]
+        pieces = [_piece(token) for token in told]
         self._value(choice, lambda: value_of(pieces))
         return pieces
 
@@ -114,3 +114,10 @@ class ServerLLM:
         if response.is_error:
             response.read()
             raise LLMError(f"{self._url} answered {response.status_code}: {response.text[:300]}")
+
+
+def _piece(token: Mapping[str, Any]) -> Piece:
+    """A token with its probability. Servers tell that of before the schema: a token that was not likeliest was forced."""
+    likeliest = token.get("top_logprobs") or [token]
+    forced = likeliest[0]["token"] != token["token"]
+    return Piece(token["token"], 1.0 if forced else math.exp(min(0.0, token["logprob"])))

@@ -134,6 +134,6 @@ def test_training_goes_on_from_an_adapter(base: Path, tmp_path: Path) -> None:
 
     was, now = (load_file(folder / "adapter_model.safetensors") for folder in (first, second))
     assert all((was[name] == now[name]).all() for name in was)
-    assert "| --start | | first |" in (second / "README.md").read_text()
+    assert "| --start |  | first |" in (second / "README.md").read_text()
     with pytest.raises(LLMError, match="cannot go on from adapter"):
         train_parser(base, tmp_path / "other", replace(idle, rank=4), amounts, {}, None, lambda p: None, start=first)

@@ -9,7 +9,7 @@ from assistant.training.draft import Turn
 from assistant.training.grammar import load_grammar
 from assistant.training.lexicon import load_lexicon, with_catalog
 from assistant.training.statistics import balance, coverage
-from assistant.training.turns import LANGUAGES, SHARES, write_turns
+from assistant.training.turns import LANGUAGES, SHARES, write_goods, write_turns
 from assistant.types import NUMBER_SLOTS
 from tests.toy_shop import PRODUCTS
 
@@ -106,3 +106,14 @@ def test_the_lexicons_hold_no_word_twice() -> None:
         for department in load_lexicon(language).departments:
             for facet, words in department.words.items():
                 assert len(set(words)) == len(words), (department.name, facet)
+
+
+def test_goods_are_texts_whose_attributes_stand_in_them() -> None:
+    goods = write_goods(60, 3)
+    assert goods == write_goods(60, 3)
+    assert [sum(g.language == language for g in goods) for language in ("en", "zh")] == [30, 30]
+    for product in goods:
+        slots = product.frame["slots"]
+        assert "category" in slots
+        said = [w for value in slots.values() for w in (value if isinstance(value, list) else [value])]
+        assert all(word in product.text for word in said)

@@ -88,7 +88,7 @@ def train_parser(
     gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
     four_bit: Annotated[bool, typer.Option(help="QLoRA; needs pip install 'daogou[qlora]'.")] = False,
 ) -> None:
-    """Tune a language model to parse, explain, read reviews and brief staff.
+    """Tune a language model to parse, explain, read reviews and products' texts, and brief staff.
 
     The vocabulary of the shop's catalog goes into the data. Several GPUs: put `accelerate launch -m assistant.cli`
     in the place of `daogou`.

@@ -47,7 +47,7 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
         f"# {name}",
         "",
         "A LoRA adapter that makes a language model parse what shoppers say in Chinese and English (frames with",
-        "intent, slots, exclusions and mood), write captions of picks, read reviews and brief staff.",
+        "intent, slots, exclusions and mood), write captions of picks, read reviews and products' texts, and brief staff.",
         "",
         "## Base",
         "",

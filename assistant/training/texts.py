@@ -1,4 +1,4 @@
-"""The other three things that the adapter learns: captions of picks, readings of reviews, briefs for staff."""
+"""Texts that the adapter learns beside turns and goods: captions of picks, readings of reviews, briefs for staff."""
 
 import random
 import re

@@ -42,9 +42,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "material": ("material", "材质"),
     "size": ("size", "尺码"),
     "gender": ("gender", "gender_affinity", "性别"),
+    "style": ("风格",),
+    "feature": ("feature", "特点"),
+    "occasion": ("occasion", "场合"),
+    "recipient": ("recipient", "audience", "适用人群"),
     "created": ("created", "created_at", "上架时间"),
 }
-_ATTRIBUTES = ("color", "material", "gender")
+_ATTRIBUTES = ("color", "material", "gender", "style", "feature", "occasion", "recipient")
 
 
 def read_csv(path: Path, options: FeedOptions) -> Iterator[Product | Reject]:
@@ -83,8 +87,8 @@ def products(rows: Iterable[tuple[int, Any]], path: Path, options: FeedOptions) 
 def resolve_columns(
     row: Mapping[str, Any], known: Mapping[str, tuple[str, ...]], options: FeedOptions, path: Path
 ) -> dict[str, str]:
-    """Our field -> the feed's column. Raises `FeedError` for a map that fits nothing."""
-    lowered = {name.lower(): name for name in row}
+    """Our field -> the feed's column; one that the map names is no other field's. Raises `FeedError` where it fits nothing."""
+    lowered = {name.lower(): name for name in row if name not in options.columns.values()}
     for ours, theirs in options.columns.items():
         if ours not in known:
             raise FeedError(f"column map: {ours!r} is not a field; there are {', '.join(known)}")

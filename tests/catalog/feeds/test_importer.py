@@ -99,6 +99,15 @@ def test_csv_with_a_column_map(store: ProductStore, tmp_path: Path) -> None:
     assert (scarf.price, scarf.currency, list(scarf.texts)) == (Decimal("89.00"), "CNY", ["zh"])
 
 
+def test_a_column_that_is_mapped_is_no_other_field(store: ProductStore, tmp_path: Path) -> None:
+    path = write(tmp_path / "goods.csv", "id,title,category,style,price,occasion\nA1,Oak desk,home,rustic,89,work\n")
+    import_catalog(store, path, FeedOptions({"style": "style"}))
+    desk = store.get("A1")
+    assert desk is not None
+    assert desk.text("en").category == ("home",)
+    assert {(a.name, a.value) for a in desk.attributes} == {("style", "rustic"), ("occasion", "work")}
+
+
 def test_yaml(store: ProductStore, tmp_path: Path) -> None:
     path = write(
         tmp_path / "p.yaml", "- {id: a, name: Oak desk, price: 129.99, current_stock: 4, category: home, style: desk}\n"

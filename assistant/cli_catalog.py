@@ -2,13 +2,16 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assistant.console import Columns, Json, err, out, pairs, print_rows, settings_of, spinner
+from catalog.jobs import WHOLE, Part
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
@@ -85,23 +88,25 @@ def catalog_show(
 def catalog_enrich(as_json: Json = False) -> None:
     """Read all reviews and sum up what buyers praise and blame. A run that was cut off goes on where it stopped.
 
+    Several GPUs or processes: `accelerate launch -m assistant.cli catalog enrich`.
+
     Example: daogou catalog enrich
     """
-    from time import monotonic
-
     from assistant.build import open_reader, open_store
     from catalog.enrich import read_reviews, sum_up
 
     settings = settings_of()
-    store = open_store(settings)
+    store, (part, wait) = open_store(settings), _share()
     with spinner("loading the model") as progress:
         reader = open_reader(settings, progress)
         began = monotonic()
-        read = read_reviews(store.engine, reader, lambda done, of: progress(f"reviews: {done:,} of {of:,}"))
-        seconds = monotonic() - began
+        read = read_reviews(store.engine, reader, lambda done, of: progress(f"reviews: {done:,} of {of:,}"), part)
+        pace = _pace(read, monotonic() - began)
+        wait()
+        if part.number:
+            return
         products = sum_up(store, reader.name)
-    row = {"reader": reader.name, "texts read": read, "seconds": round(seconds), "products with opinions": products}
-    print_rows([row], as_json)
+    print_rows([{"reader": reader.name, "texts read": read, **pace, "products with opinions": products}], as_json)
 
 
 @catalog_app.command("attributes")
@@ -112,31 +117,26 @@ def catalog_attributes(as_json: Json = False) -> None:
 
     Example: daogou catalog attributes
     """
-    from time import monotonic
-
     from assistant.build import open_attribute_reader, open_store
     from catalog.attributes import merge, read_texts, said_by
     from catalog.embedding import embed_products, open_embedder
     from catalog.inference import infer
 
     settings = settings_of()
-    store, part, wait = open_store(settings), *_share()
+    store, (part, wait) = open_store(settings), _share()
     with spinner("loading the model") as progress:
         reader, embedder = open_attribute_reader(settings, progress), open_embedder(settings.embedding_model)
         began = monotonic()
         read = read_texts(store, reader, lambda done, of: progress(f"texts: {done:,} of {of:,}"), part)
-        seconds = monotonic() - began
+        pace = _pace(read, monotonic() - began)
         wait()
-        if part[0]:
+        if part.number:
             return
         progress("inferring what the feed names of other products")
         inferred = infer(list(store.all()), embedder)
         changed, conflicts = merge(store, said_by(store.engine, reader.name), inferred)
         embed_products(store, embedder, lambda done, of: progress(f"embedding {done:,} of {of:,}"))
-    pace = (
-        {"texts a second": round(read / seconds, 2), "seconds for 1,000": round(1_000 * seconds / read)} if read else {}
-    )
-    row = {"reader": reader.name, "texts read": read, "seconds": round(seconds), **pace,
+    row = {"reader": reader.name, "texts read": read, **pace,
            "values inferred": sum(map(len, inferred.values())), "products changed": changed, "conflicts": len(conflicts)}  # fmt: skip
     if as_json:
         print(json.dumps({**row, "differences": [asdict(c) for c in conflicts]}, ensure_ascii=False))
@@ -149,25 +149,27 @@ def catalog_attributes(as_json: Json = False) -> None:
 def catalog_pictures(as_json: Json = False) -> None:
     """Look at the products' pictures, so that they are found by a photo. A run that was cut off goes on.
 
+    Several GPUs or processes: `accelerate launch -m assistant.cli catalog pictures`.
+
     Example: daogou catalog pictures
     """
-    from time import monotonic
-
     from assistant.build import open_store
     from catalog.looks import embed_pictures
     from catalog.pictures import open_picture_encoder, reader
 
     settings = settings_of()
+    part, wait = _share()
     with spinner("loading the encoder") as progress:
         encoder, began = open_picture_encoder(settings.picture_model), monotonic()
         found = embed_pictures(
-            open_store(settings), encoder, reader(settings.data_dir), lambda done, of: progress(f"{done:,} of {of:,}")
-        )
-        seconds = monotonic() - began
+            open_store(settings), encoder, reader(settings.data_dir), lambda done, of: progress(f"{done:,} of {of:,}"),
+            part,
+        )  # fmt: skip
+        pace = _pace(found.encoded, monotonic() - began)
+        wait()
     for product, why in found.failed.items():
         err.print(f"{product}: {why}", highlight=False)
-    row = {"encoder": encoder.name, "encoded": found.encoded, "known": found.known, "failed": len(found.failed),
-           "seconds": round(seconds, 1)}  # fmt: skip
+    row = {"encoder": encoder.name, "encoded": found.encoded, "known": found.known, "failed": len(found.failed), **pace}
     print_rows([row], as_json)
 
 
@@ -233,14 +235,19 @@ def _rejects(settings: "Settings", path: Path) -> Path:
     return settings.data_dir / "rejects" / f"{path.name}.jsonl"
 
 
-def _share() -> tuple[tuple[int, int], Any]:
+def _share() -> tuple[Part, Callable[[], Any]]:
     """Which of how many processes this is, if `accelerate launch` started several, and how to wait for the others."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return (0, 1), lambda: None
+        return WHOLE, lambda: None
     from accelerate import PartialState
 
     state = PartialState()
-    return (state.process_index, state.num_processes), state.wait_for_everyone
+    return Part(state.process_index, state.num_processes), state.wait_for_everyone
+
+
+def _pace(items: int, seconds: float) -> dict[str, float]:
+    """How long it took and what the next thousand will cost in time."""
+    return {"seconds": round(seconds, 1), **({"seconds for 1,000": round(1_000 * seconds / items)} if items else {})}
 
 
 def _print_conflicts(conflicts: "list[Conflict]") -> None:

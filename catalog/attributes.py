@@ -8,14 +8,15 @@ its own way is spelt so.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import Engine, select
 
 from catalog.facets import Vocabulary, key
+from catalog.jobs import WHOLE, Part, Progress, in_batches
 from catalog.schema import ExtractionRow, insert_of
 from catalog.store import ProductStore, batches
 from catalog.types import Attribute, Product, ProductText, Said
@@ -23,7 +24,6 @@ from catalog.types import Attribute, Product, ProductText, Said
 BATCH = 20  # texts read at once; a run that is killed loses no more
 LEAST = 0.5  # confidence from which a value is taken
 KIND = "category"  # read for the reader's sake: what a product is, its feed says
-Progress = Callable[[int, int], Any]  # texts read, of how many
 
 
 class TextReader(Protocol):
@@ -100,22 +100,20 @@ def text_hash(text: str) -> str:
 
 
 def read_texts(
-    store: ProductStore, reader: TextReader, progress: Progress = lambda done, of: None, part: tuple[int, int] = (0, 1)
+    store: ProductStore, reader: TextReader, progress: Progress = lambda done, of: None, part: Part = WHOLE
 ) -> int:
     """Have every text read that the reader has not read yet; how many there were.
 
-    Written a batch at a time: what was read before a run was killed is not read again. Of several processes each does
-    its `part`: which, of how many.
+    What was read before a run was killed is not read again. Of several processes each does its `part`.
     """
+
+    def read(batch: Sequence[tuple[str, str]]) -> None:
+        _keep(store.engine, reader.name, {d: said for d, t in batch if (said := reader.read(t)) is not None})
+
     known = said_by(store.engine, reader.name).keys()
     texts = {text_hash(t): t for p in store.all() for t in map(product_text, p.texts.values()) if t}
-    number, count = part
-    waiting = [item for item in sorted(texts.items()) if item[0] not in known][number::count]
-    for start in range(0, len(waiting), BATCH):
-        batch = waiting[start : start + BATCH]
-        _keep(store.engine, reader.name, {d: said for d, t in batch if (said := reader.read(t)) is not None})
-        progress(start + len(batch), len(waiting))
-    return len(waiting)
+    waiting = [item for item in sorted(texts.items()) if item[0] not in known]
+    return in_batches(waiting, BATCH, read, progress, part)
 
 
 def _keep(engine: Engine, reader: str, found: Mapping[str, Sequence[Said]]) -> None:

@@ -1,6 +1,6 @@
 """Text to vectors: one protocol, an embedded multilingual encoder, and any sentence-transformer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 
 from catalog.errors import UserError
+from catalog.jobs import Progress, in_batches
 from catalog.schema import ProductRow, VectorRow, has_vector, insert_of
 from catalog.store import ProductStore, embedding_texts
 
@@ -74,22 +75,19 @@ def open_embedder(model: str) -> Embedder:
     return EmbeddedEncoder() if model == EMBEDDED else SentenceTransformerEncoder(model)
 
 
-def embed_products(
-    store: ProductStore, embedder: Embedder, progress: Callable[[int, int], Any] = lambda done, total: None
-) -> int:
+def embed_products(store: ProductStore, embedder: Embedder, progress: Progress = lambda done, of: None) -> int:
     """Embed every product whose text has no vector yet; return how many that were.
 
     A product's vector is the mean over its languages. Committed batch by batch, so that an
     interrupted run goes on where it stopped.
     """
-    missing = _missing(store.engine, embedder.name)
-    for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
+
+    def embed(batch: Sequence[tuple[int, str]]) -> None:
         products = store.by_id([row_id for row_id, _ in batch])
         vectors = {h: product_vector(embedder, embedding_texts(products[row_id])) for row_id, h in batch}
         add_vectors(store.engine, embedder.name, vectors)
-        progress(start + len(batch), len(missing))
-    return len(missing)
+
+    return in_batches(_missing(store.engine, embedder.name), BATCH, embed, progress)
 
 
 def product_vector(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:

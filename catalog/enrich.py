@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import Engine, select
 
 from catalog.facets import key
+from catalog.jobs import WHOLE, Part, Progress, in_batches
 from catalog.schema import ReadingRow, ReviewRow, insert_of
 from catalog.store import ProductStore, batches
 from catalog.types import Opinion, Reading, Review
@@ -22,7 +23,6 @@ ONE_SIDED = 10  # reviews of one account that all give the same extreme rating
 DISTRUSTED = 0.2  # what a suspicious review counts
 # A product that few speak of is taken to be about as good as most are.
 PRIOR_SHARE, PRIOR_VOICES = 0.75, 4.0
-Progress = Callable[[int, int], Any]  # reviews read, of how many
 
 
 class Reader(Protocol):
@@ -40,18 +40,16 @@ def review_hash(text: str) -> str:
     return hashlib.sha256(text.strip().encode()).hexdigest()
 
 
-def read_reviews(engine: Engine, reader: Reader, progress: Progress = lambda done, of: None) -> int:
+def read_reviews(engine: Engine, reader: Reader, progress: Progress = lambda done, of: None, part: Part = WHOLE) -> int:
     """Have every text read that the reader has not read yet; how many there were.
 
-    Written a batch at a time: what was read before a run was killed is not read again.
+    What was read before a run was killed is not read again. Of several processes each does its `part`.
     """
-    unread = _unread(engine, reader.name)
-    waiting = list(unread.items())
-    for start in range(0, len(waiting), BATCH):
-        batch = waiting[start : start + BATCH]
+
+    def read(batch: Sequence[tuple[str, str]]) -> None:
         add_readings(engine, reader.name, {d: found for d, text in batch if (found := reader.read(text))})
-        progress(start + len(batch), len(waiting))
-    return len(unread)
+
+    return in_batches(list(_unread(engine, reader.name).items()), BATCH, read, progress, part)
 
 
 def add_readings(engine: Engine, reader: str, readings: Mapping[str, Reading]) -> None:

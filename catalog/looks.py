@@ -1,10 +1,9 @@
 """What the catalog's products look like: vectors and colours of their pictures, and finding products by them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from sqlalchemy import select
 from catalog.colors import color_names
 from catalog.dense import VectorIndex
 from catalog.embedding import add_vectors
+from catalog.jobs import WHOLE, Part, Progress, in_batches
 from catalog.pictures import (
     Picture,
     PictureEncoder,
@@ -28,7 +28,6 @@ from catalog.store import ProductStore
 from catalog.types import Candidate, Query
 
 BATCH = 32  # pictures encoded at once; a run that is killed loses no more
-Progress = Callable[[int, int], Any]  # pictures looked at, of how many
 
 
 @dataclass
@@ -41,21 +40,26 @@ class Embedded:
 
 
 def embed_pictures(
-    store: ProductStore, encoder: PictureEncoder, read: Read, progress: Progress = lambda done, of: None
+    store: ProductStore,
+    encoder: PictureEncoder,
+    read: Read,
+    progress: Progress = lambda done, of: None,
+    part: Part = WHOLE,
 ) -> Embedded:
     """Give every product that has a picture the vector of it, and the colours seen if its feed names none.
 
     Both are kept by what was encoded: equal pictures are encoded once, and after an import only what changed is.
-    Written a batch at a time; a run that was killed goes on where it stopped.
+    A run that was killed goes on where it stopped. Of several processes each does its `part`.
     """
-    waiting, result = _without_vector(store, encoder.name), Embedded()
-    for start in range(0, len(waiting), BATCH):
-        batch = waiting[start : start + BATCH]
+    result = Embedded()
+
+    def look(batch: Sequence[tuple[str, str]]) -> None:
         loaded = {product: data for product, image in batch if (data := _loaded(read, product, image, result))}
         hashes = {product: picture_hash(data) for product, data in loaded.items()}
         _encode(store, encoder, loaded, hashes, result)
         store.set_pictures(hashes)
-        progress(start + len(batch), len(waiting))
+
+    in_batches(_without_vector(store, encoder.name), BATCH, look, progress, part)
     return result
 
 

@@ -86,12 +86,14 @@ def department(product: Product, language: str) -> str:
 
 
 def product_text(text: ProductText) -> str:
-    """What is read of a product in one language."""
-    return " ".join(filter(None, (_sentence(text.title), text.description)))
+    """What is read of a product in one language: the title as a sentence, and the description."""
+    if not text.title or text.title[-1] in ".!?。！？":
+        return f"{text.title} {text.description}".strip()
+    return f"{text.title}。{text.description}" if _ends_in_chinese(text.title) else f"{text.title}. {text.description}"
 
 
-def _sentence(title: str) -> str:
-    return title if not title or title[-1] in ".!?。！？" else f"{title}."
+def _ends_in_chinese(text: str) -> bool:
+    return bool(text) and "\u4e00" <= text[-1] <= "\u9fff"
 
 
 def text_hash(text: str) -> str:

@@ -83,6 +83,19 @@ def test_a_department_has_the_attributes_that_its_feed_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("title", "description", "text"),
+    [
+        ("Red scarf", "Soft.", "Red scarf. Soft."),
+        ("红色围巾", "柔软。", "红色围巾。柔软。"),
+        ("Ready?", "Go.", "Ready? Go."),
+        ("", "Soft.", "Soft."),
+    ],
+)
+def test_a_title_is_read_as_a_sentence(title: str, description: str, text: str) -> None:
+    assert product_text(ProductText(title, description)) == text
+
+
+@pytest.mark.parametrize(
     ("name", "span", "values", "alike"),
     [
         ("color", "navy", ["blue"], True),

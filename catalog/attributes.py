@@ -22,7 +22,9 @@ from catalog.store import ProductStore, batches
 from catalog.types import Attribute, Product, ProductText, Said
 
 BATCH = 20  # texts read at once; a run that is killed loses no more
-LEAST = 0.5  # confidence from which a value is taken
+# Confidence from which a value is taken: where the feed names nothing of the kind, where it names the very value of
+# another product, and where it names others only.
+LEAST, LEAST_KNOWN, LEAST_NEW = 0.5, 0.3, 0.9
 KIND = "category"  # read for the reader's sake: what a product is, its feed says
 
 
@@ -74,6 +76,11 @@ class Schema:
     def allows(self, place: str, name: str) -> bool:
         """Whether a department has an attribute; one of which the feed names none has them all."""
         return name != KIND and (name in self.values[place] if self.values.get(place) else True)
+
+    def least(self, place: str, name: str, span: str) -> float:
+        """The confidence from which a span is taken for a value."""
+        known = self.values.get(place, {}).get(name, {})
+        return LEAST if not known else LEAST_KNOWN if key(span) in known else LEAST_NEW
 
     def spelt(self, place: str, name: str, span: str) -> str:
         """The feed's spelling of a value, or the words of the text."""
@@ -166,7 +173,7 @@ def found_in(
     for language, text in product.texts.items():
         place = department(product, language)
         for one in said.get(text_hash(product_text(text)), ()):
-            if one.confidence < LEAST or not schema.allows(place, one.name):
+            if not schema.allows(place, one.name) or one.confidence < schema.least(place, one.name, one.span):
                 continue
             feed = product.named_values(one.name, language)
             if not feed and not any(a.name == one.name for a in product.named):

@@ -1,12 +1,14 @@
 """Are attributes found that a feed does not name? Words of a list -> our reader; a value's name in the text -> inference.
 
-Read: the sample shop's products with all their attributes withheld. Inferred: the `style` of retail-demo's products,
+Read: the sample shop's products with all their attributes withheld, those of all products or of the asked ones alone,
+so that the feed shows what there is in a department. Inferred: the `style` of retail-demo's products,
 withheld from some and named of the others.
 """
 
+import itertools
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from catalog.attributes import LEAST, TextReader, product_text
+from catalog.attributes import Schema, TextReader, found_in, product_text, text_hash
 from catalog.embedding import Embedder
 from catalog.facets import Vocabulary, key, mentioned
 from catalog.inference import infer, score
@@ -23,27 +25,37 @@ from catalog.types import Attribute, Product, ProductText, Said
 
 READ = ("color", "material", "feature", "occasion")  # what the sample shop's feed names
 NAMED = (0.1, 0.3, 0.5)  # shares of products whose style the feed names
-Read = Callable[[str], Sequence[Said]]
 
 
 def run(reader: TextReader, products: int, progress: Callable[[str], Any]) -> list[dict[str, Any]]:
     """A row for each language, attribute and system: precision and recall of values."""
-    chosen = random.Random(3).sample(build_products(), products)
-    systems: Mapping[str, Read] = {"words of a list": by_words, "ours": lambda text: _sure(reader.read(text) or ())}
-    rows = []
-    for language in ("en", "zh"):
-        for system, read in systems.items():
-            counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-            for number, product in enumerate(chosen, start=1):
-                progress(f"{language}, {system}: {number} of {products}")
-                said = read(product_text(product.text(language)))
-                for name in READ:
-                    wanted = {key(v) for v in product.values(name, language)}
-                    found = {key(s.span) for s in said if s.name == name}
-                    counts[name] += Counter(hit=len(wanted & found), found=len(found), wanted=len(wanted))
-            rows += [{"language": language, "attribute": n, "system": system, **_shares(counts[n])} for n in READ]
-            rows.append({"language": language, "attribute": "all", "system": system, **_shares(_sum(counts))})
-    return sorted(rows, key=lambda row: (row["language"], (*READ, "all").index(row["attribute"])))
+    everything = build_products()
+    chosen = random.Random(3).sample(everything, products)
+    asked = {p.external_id for p in chosen}
+    schemas = {
+        "words of a list": Schema({}, frozenset()),
+        "ours": Schema({}, frozenset()),
+        "ours, the feed names others": Schema.of(p for p in everything if p.external_id not in asked),
+    }
+    counts: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    for number, product in enumerate(chosen, start=1):
+        progress(f"product {number} of {products}")
+        texts = {language: product_text(text) for language, text in product.texts.items()}
+        read = {text_hash(text): reader.read(text) or () for text in texts.values()}
+        listed = {text_hash(text): by_words(text) for text in texts.values()}
+        for system, schema in schemas.items():
+            said = listed if system == "words of a list" else read
+            found, _ = found_in(replace(product, attributes=()), said, schema)
+            for language, name in itertools.product(texts, READ):
+                wanted = {key(v) for v in product.values(name, language)}
+                told = {key(a.span) for a in found if (a.name, a.language) == (name, language)}
+                count = Counter(hit=len(wanted & told), found=len(told), wanted=len(wanted))
+                counts[language, name, system] += count
+                counts[language, "all", system] += count
+    return [
+        {"language": language, "attribute": name, "system": system, **_shares(counts[language, name, system])}
+        for language, name, system in itertools.product(("en", "zh"), (*READ, "all"), schemas)
+    ]
 
 
 def by_words(text: str) -> list[Said]:
@@ -105,14 +117,6 @@ def by_name(products: Sequence[Product]) -> dict[str, list[Attribute]]:
                 found[product.external_id] = [Attribute("style", named[0], "en")]
                 break
     return found
-
-
-def _sure(said: Sequence[Said]) -> list[Said]:
-    return [s for s in said if s.confidence >= LEAST]
-
-
-def _sum(counts: Mapping[str, Counter[str]]) -> Counter[str]:
-    return sum((counts[name] for name in READ), Counter[str]())
 
 
 def _shares(n: Counter[str]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from sqlalchemy import Engine
 from catalog.attributes import (
     BATCH,
     LEAST,
+    LEAST_KNOWN,
+    LEAST_NEW,
     Conflict,
     Schema,
     found_in,
@@ -52,15 +54,15 @@ def said_of(shown: Product, *said: Said) -> dict[str, Sequence[Said]]:
 def test_what_texts_say_is_written_beside_the_feed_and_searched(engine: Engine) -> None:
     store = ProductStore(engine)
     store.upsert([THIN, DRESS])
-    reader = Scripted(Said("color", "Red", 0.9), Said("material", "wool", 0.8), Said("style", "retro", LEAST / 2))
+    reader = Scripted(Said("color", "Red", 0.4), Said("material", "wool", 0.95), Said("style", "retro", 0.95))
     assert read_texts(store, reader) == 2
     more = {"thin": [Attribute("occasion", "winter", "en", THIN.texts["en"].title, 0.95)]}
     assert merge(store, said_by(engine, reader.name), more)[0] == 1
     found = store.get("thin")
     assert found is not None
     assert found.attributes == (
-        Attribute("color", "red", "en", "Red", 0.9),  # spelt as the feed spells it
-        Attribute("material", "wool", "en", "wool", 0.8),
+        Attribute("color", "red", "en", "Red", 0.4),  # spelt as the feed spells it, which names it of another
+        Attribute("material", "wool", "en", "wool", 0.95),
         Attribute("occasion", "winter", "en", "Red wool scarf", 0.95),
     )
     assert found.named == ()
@@ -73,6 +75,16 @@ def test_the_feed_wins_and_what_differs_is_told() -> None:
     added, conflicts = found_in(SCARF, said, schema)
     assert added == (Attribute("feature", "warm", "en", "warm", 0.9),)
     assert conflicts == [Conflict("red-scarf", "color", ("red",), Said("color", "green", 0.9))]
+
+
+def test_what_the_feed_names_of_no_product_must_be_sure() -> None:
+    schema = Schema.of(PRODUCTS)
+    assert schema.least("Clothing", "color", "Red") == LEAST_KNOWN
+    assert schema.least("Clothing", "color", "teal") == LEAST_NEW
+    assert Schema.of([THIN]).least("Clothing", "color", "teal") == LEAST
+    doubtful = said_of(THIN, Said("color", "teal", (LEAST_NEW + LEAST) / 2))
+    assert found_in(THIN, doubtful, schema)[0] == ()
+    assert [a.value for a in found_in(THIN, doubtful, Schema.of([THIN]))[0]] == ["teal"]
 
 
 def test_a_department_has_the_attributes_that_its_feed_names() -> None:

@@ -18,7 +18,7 @@ class Reader:
 
 def test_what_is_read_is_counted_by_language_and_attribute() -> None:
     rows = run(Reader(), 40, lambda step: None)
-    assert [row["system"] for row in rows[:2]] == ["words of a list", "ours"]
+    assert [row["system"] for row in rows[:3]] == ["words of a list", "ours", "ours, the feed names others"]
     ours = {(r["language"], r["attribute"]): r for r in rows if r["system"] == "ours"}
     assert 0 < ours["en", "color"]["precision"] < 0.5
     assert ours["en", "material"]["precision"] is None  # what is in doubt is not taken

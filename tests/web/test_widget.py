@@ -1,6 +1,8 @@
 """The widget in Chromium."""
 
+import io
 import re
+import wave
 from base64 import b64encode
 from collections.abc import Iterator
 from decimal import Decimal
@@ -314,11 +316,21 @@ def test_what_is_no_photo_is_told_and_not_sent(page: Any, shop: Shop) -> None:
 
 
 @pytest.mark.model
+def after_silence(recording: bytes, seconds: int = 2) -> bytes:
+    """The same as WAV, some time later: a busy machine begins to record late."""
+    later = io.BytesIO()
+    with wave.open(io.BytesIO(recording)) as spoken, wave.open(later, "wb") as written:
+        written.setparams(spoken.getparams())
+        written.writeframes(bytes(seconds * spoken.getframerate() * spoken.getsampwidth() * spoken.getnchannels()))
+        written.writeframes(spoken.readframes(spoken.getnframes()))
+    return later.getvalue()
+
+
 def test_what_is_said_is_shown_before_it_is_sent(
     chromium: Any, shop: Shop, script: ScriptedLLM, tmp_path: Path
 ) -> None:
     said = tmp_path / "said.wav"
-    said.write_bytes(speak("I am looking for running shoes", "en"))
+    said.write_bytes(after_silence(speak("I am looking for running shoes", "en")))
     microphone = chromium.browser_type.launch(
         executable_path="/usr/bin/chromium",
         args=["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
@@ -330,7 +342,7 @@ def test_what_is_said_is_shown_before_it_is_sent(
     page.click("#dg-speech-button")
     page.wait_for_selector('#dg-speech-button[aria-pressed="true"]')
     page.screenshot(path=tmp_path / "listening.png")
-    page.wait_for_timeout(3_500)
+    page.wait_for_timeout(5_500)
     page.click("#dg-speech-button")
     page.wait_for_function(
         "document.querySelector('#dg-message textarea').value.includes('running shoes')", timeout=60_000

@@ -1,8 +1,5 @@
 """Puts the widget, the API and the pictures into one application."""
 
-import contextlib
-import ctypes
-import gc
 import logging
 import os
 import secrets
@@ -23,6 +20,7 @@ from fastapi.responses import FileResponse, Response
 
 from assistant.build import Parts
 from assistant.masking import MaskingFilter, mask
+from assistant.process import trim
 from catalog.types import Query
 from web.api import router
 from web.desk import desk_router
@@ -82,14 +80,7 @@ def _warm(parts: Parts) -> None:
     """Load what is loaded on first use, which takes seconds: the first shoppers, if many at once, would each do it."""
     mask("")
     parts.answers.recommend("", Query("scarf"))
-    _trim()
-
-
-def _trim() -> None:
-    """Hand back to the system what starting up took and let go, where the C library is glibc."""
-    gc.collect()
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    trim()
 
 
 def _files(folder: Path) -> APIRouter:

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from assistant.llm.adapters import check_fit
 from assistant.llm.protocol import LLMError, Piece, until_stop, value_of
+from assistant.process import trim
 
 # Below this many allowed tokens, multiplying their rows of the output layer alone is cheaper
 # than the whole layer (262,144 rows in the embedded model, most of its cost per token).
@@ -57,6 +58,7 @@ class LocalLLM:
         self._cached_ids: list[int] = []
         self._cache = DynamicCache()
         self._lock = threading.Lock()
+        trim()
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
         return "".join(self.stream(prompt, max_tokens=max_tokens, stop=stop))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from assistant.imports import hidden
+from assistant.process import hidden
 from assistant.ranking.behaviour import Floats
 from assistant.ranking.features import NAMES
 from catalog.errors import UserError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant.imports import hidden
+from assistant.process import hidden
 
 
 def test_what_is_hidden_is_not_found_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,10 @@
-"""Libraries that another library would take in because they are installed, not because it needs them."""
+"""What a process takes in and holds: libraries that nobody needs are left out, memory that is free is given back."""
 
+import ctypes
+import gc
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -18,3 +20,10 @@ def hidden(*modules: str) -> Iterator[None]:
     finally:
         for name in absent:
             del sys.modules[name]
+
+
+def trim() -> None:
+    """Hand back to the system what loading took and let go, where the C library is glibc: 200 MB of a model's start."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

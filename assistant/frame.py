@@ -37,6 +37,8 @@ ENTITIES = ("category", "brand", "size", "material", "feature")
 _MEASURES = {"height_cm": parse_height, "weight_kg": parse_weight, "shoe_size": parse_amount}
 # Digits and letters may touch and still be two words (128g黑色, vivox5, 10斤).
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d\u4e00-\u9fff]+(?:['.&-][^\W\u4e00-\u9fff]+)*|[\u4e00-\u9fff]")
+# How many, in front of a kind (一双, 两件): no size.
+_COUNT = re.compile("[一两几]?[双件条只台副瓶支把张套]")
 
 
 def readable(text: str) -> str:
@@ -165,6 +167,8 @@ def _value(slot: str, given: Any) -> str | Decimal | tuple[str, ...] | None:
         return parse_amount(given)
     if slot in TEXT_SLOTS[1:] or slot == "sort":
         return str(given)
+    if slot == "size":
+        return _distinct([word for word in given if not _COUNT.fullmatch(word)])
     return _distinct(given)
 
 

@@ -53,6 +53,14 @@ def test_a_second_kind_describes_the_first() -> None:
     assert turn.slots == {"category": "毛衣", "feature": ("外套",)}
 
 
+def test_how_many_is_no_size() -> None:
+    message = "想买一双跑鞋，42码"
+    assert to_turn(frame("find", slots={"category": ["跑鞋"], "size": ["一双", "42码"]}), message).slots["size"] == (
+        "42码",
+    )
+    assert "size" not in to_turn(frame("find", slots={"category": ["跑鞋"], "size": ["一双"]}), message).slots
+
+
 def test_what_is_wanted_is_not_excluded() -> None:
     turn = to_turn(frame("find", slots={"color": ["red"]}, exclude={"color": ["red", "blue"]}), "red, blue")
     assert turn.exclude == {"color": ("blue",)}

@@ -299,3 +299,7 @@ def _print_picks(reply: Any) -> None:
             bar = ("█" if value > 0 else "░") * max(1, round(abs(value) * BAR))
             table.add_row("", f"[dim]{phrase(f'part_{name}', reply.language)}[/]", "", "", f"[dim]{bar}[/]")
     out.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,11 @@ def feed(tmp_path: Path) -> Path:
     return path
 
 
+def test_it_runs_as_a_module_as_accelerate_launches_it() -> None:
+    done = subprocess.run([sys.executable, "-m", "assistant.cli", "--version"], capture_output=True, text=True)
+    assert done.stdout == run("--version") != ""
+
+
 def test_help_has_an_example_for_every_command() -> None:
     for command in ("serve", "chat", "parse", "search", "recommend", "doctor", "catalog import", "catalog show",
                     "catalog export", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",

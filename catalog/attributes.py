@@ -15,7 +15,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine, select
 
-from catalog.facets import Vocabulary, key
+from catalog.facets import Vocabulary, is_chinese, key
 from catalog.jobs import WHOLE, Part, Progress, in_batches
 from catalog.schema import ExtractionRow, insert_of
 from catalog.store import ProductStore, batches
@@ -96,11 +96,7 @@ def product_text(text: ProductText) -> str:
     """What is read of a product in one language: the title as a sentence, and the description."""
     if not text.title or text.title[-1] in ".!?。！？":
         return f"{text.title} {text.description}".strip()
-    return f"{text.title}。{text.description}" if _ends_in_chinese(text.title) else f"{text.title}. {text.description}"
-
-
-def _ends_in_chinese(text: str) -> bool:
-    return bool(text) and "\u4e00" <= text[-1] <= "\u9fff"
+    return f"{text.title}。{text.description}" if is_chinese(text.title[-1]) else f"{text.title}. {text.description}"
 
 
 def text_hash(text: str) -> str:

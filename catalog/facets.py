@@ -91,7 +91,7 @@ class Vocabulary:
         """Longest first. One Chinese character is no evidence (红 in 红茶), so it is left out."""
         return {
             facet: tuple(
-                (re.compile(re.escape(k) if _is_chinese(k) else rf"(?<= ){re.escape(k)}(?= )"), name)
+                (re.compile(re.escape(k) if is_chinese(k) else rf"(?<= ){re.escape(k)}(?= )"), name)
                 for k, name in sorted(words.items(), key=lambda item: -len(item[0]))
                 if len(k) > 1
             )
@@ -182,7 +182,7 @@ class FacetIndex:
     def _part(self, facet: str, word: str, have: Mapping[str, frozenset[str]]) -> frozenset[str]:
         """A value named within the word, else its head: forest green is a green, 孔雀蓝 a 蓝."""
         wanted = plain(word)
-        head = wanted[-1:] if _is_chinese(wanted) else wanted.rpartition(" ")[2]
+        head = wanted[-1:] if is_chinese(wanted) else wanted.rpartition(" ")[2]
         for value in (*self.vocabulary.mentions(facet, word), self.vocabulary.canonical(facet, head)):
             if key(value) in have:
                 return have[key(value)]
@@ -198,8 +198,9 @@ def _contains(text: str, part: str) -> bool:
     """Whether the words of `part` stand in `text`; for Chinese, its characters."""
     if not part:
         return False
-    return part in text if _is_chinese(part) else f" {part} " in f" {text} "
+    return part in text if is_chinese(part) else f" {part} " in f" {text} "
 
 
-def _is_chinese(text: str) -> bool:
+def is_chinese(text: str) -> bool:
+    """Whether any character is Chinese."""
     return any("\u4e00" <= c <= "\u9fff" for c in text)

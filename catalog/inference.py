@@ -6,7 +6,7 @@ cross-validation on the products that are named, are taken: where the texts do n
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -124,13 +124,3 @@ def least_confidence(confidence: NDArray[Any], right: NDArray[Any], precision: f
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(share >= precision)
     return float(confidence[order][enough[-1]]) if len(enough) else None
-
-
-def score(found: Mapping[str, Sequence[Attribute]], wanted: Mapping[str, str], name: str) -> dict[str, float]:
-    """Precision and recall of one attribute of the products that `wanted` names it of."""
-    told = {product: a.value for product in wanted for a in found.get(product, ()) if a.name == name}
-    hits = sum(value == wanted[product] for product, value in told.items())
-    return {
-        "precision": round(hits / len(told), 3) if told else 0.0,
-        "recall": round(hits / len(wanted), 3) if wanted else 0.0,
-    }

@@ -8,7 +8,7 @@ withheld from some and named of the others.
 import itertools
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ import yaml
 from catalog.attributes import Schema, TextReader, found_in, product_text, text_hash
 from catalog.embedding import Embedder
 from catalog.facets import Vocabulary, key, mentioned
-from catalog.inference import infer, score
+from catalog.inference import infer
 from catalog.sample.build import build_products
 from catalog.types import Attribute, Product, ProductText, Said
 
@@ -124,4 +124,14 @@ def _shares(n: Counter[str]) -> dict[str, Any]:
         "values": n["wanted"],
         "precision": round(n["hit"] / n["found"], 3) if n["found"] else None,
         "recall": round(n["hit"] / n["wanted"], 3) if n["wanted"] else None,
+    }
+
+
+def score(found: Mapping[str, Sequence[Attribute]], wanted: Mapping[str, str], name: str) -> dict[str, float]:
+    """Precision and recall of one attribute of the products that `wanted` names it of."""
+    told = {product: a.value for product in wanted for a in found.get(product, ()) if a.name == name}
+    hits = sum(value == wanted[product] for product, value in told.items())
+    return {
+        "precision": round(hits / len(told), 3) if told else 0.0,
+        "recall": round(hits / len(wanted), 3) if wanted else 0.0,
     }

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.evaluation.attributes import score
 from catalog.embedding import open_embedder
-from catalog.inference import infer, least_confidence, score
+from catalog.inference import infer, least_confidence
 from catalog.types import Attribute, Product
 from tests.toy_shop import product
 

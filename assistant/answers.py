@@ -10,14 +10,17 @@ from typing import Any, Literal, Protocol
 
 from assistant.cart import deed
 from assistant.explain import Explainer, about, to_pick
+from assistant.fitting import Fitted, FittingRoom, size_line, size_on_card, sizes_of
 from assistant.phrases import listed, money, phrase, sentences
 from assistant.profile import Portrait, portrait_of
 from assistant.question import next_question
 from assistant.ranking.features import slot_words
 from assistant.ranking.ranker import EXPLAINED, Ranker
 from assistant.ranking.record import record, stands_in
+from assistant.sizing import UNKNOWN
 from assistant.state import DialogueState
 from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation, Reply
+from catalog.fit import asks_size
 from catalog.search import RRF_K, Search
 from catalog.store import ProductStore
 from catalog.types import Candidate, Filters, InteractionKind, Language, Product, Query, Relaxation
@@ -67,6 +70,7 @@ class Answers:
         support_contact: str = "",
         opening_hours: str = "",
         looks: Looks | None = None,
+        fitting: FittingRoom | None = None,
     ) -> None:
         self._search = search
         self._explainer = explainer
@@ -76,6 +80,7 @@ class Answers:
         self._support_contact = support_contact
         self._opening_hours = opening_hours
         self._looks = looks
+        self._fitting = fitting
 
     def respond(
         self, state: DialogueState, parsed: ParsedTurn, shopper: str, clock: Clock, note: Note
@@ -88,14 +93,14 @@ class Answers:
         elif state.intent == "feedback":
             yield self._feedback(state, note)
         else:
-            yield self._talk(state, parsed)
+            yield self._talk(state, parsed, shopper)
 
     def suggest(self, state: DialogueState, parsed: ParsedTurn, shopper: str) -> Reply:
         """The whole reply as staff are offered it: what a message would change (the cart, a like) is not done."""
         if state.intent in SEARCHES:
             *_, last = self._find(state, shopper, Clock())
             return last
-        return self._ask(state, parsed) if state.items else self._talk(state, parsed)
+        return self._ask(state, parsed, shopper) if state.items else self._talk(state, parsed, shopper)
 
     def recommend(self, shopper: str, query: Query, state: DialogueState | None = None) -> list[Recommendation]:
         """What suits a shopper, by history and a request, which may be empty; the best first."""
@@ -148,7 +153,7 @@ class Answers:
             return
         found = "found_for_you" if open_request else "photo" if state.photo else "found"
         opening = "closest" if closest else "like" if like else "more" if state.wants_more() else found
-        yield from self._explained(state, ranked, opening, clock)
+        yield from self._explained(state, ranked, opening, shopper, clock)
 
     def _candidates(self, query: Query, state: DialogueState) -> list[Candidate]:
         """What fits a query; where a photo was shown, what looks like it."""
@@ -172,11 +177,11 @@ class Answers:
         return sorted(ranked, key=lambda r: place[r.product.external_id])
 
     def _explained(
-        self, state: DialogueState, ranked: Sequence[Recommendation], opening: str, clock: Clock
+        self, state: DialogueState, ranked: Sequence[Recommendation], opening: str, shopper: str, clock: Clock
     ) -> Iterator[Reply]:
         """The first picks as cards, a sentence on each, and what would tell most among the others."""
         language, chosen = state.language, ranked[: self._picks]
-        picks = tuple(to_pick(r, state) for r in chosen)
+        picks = self._sized([to_pick(r, state) for r in chosen], state, shopper)
         question = next_question(ranked[self._picks :], state)
         quick = (*(question.offers if question else ()),
                  _quick("quick_cheaper", language, sort="price_asc"), _quick("quick_more", language),
@@ -187,6 +192,16 @@ class Answers:
         for piece in chain(self._explainer.stream(state, chosen), [question.text] if question else []):
             reply = replace(reply, text=f"{reply.text}\n{piece.rstrip()}")
             yield reply
+
+    def _sized(self, picks: Sequence[Pick], state: DialogueState, shopper: str) -> tuple[Pick, ...]:
+        """The picks with the word on which size to take."""
+        fits = self._fit([p.product for p in picks], state, shopper)
+        return tuple(replace(p, size=size_on_card(f, state.language)) for p, f in zip(picks, fits, strict=True))
+
+    def _fit(self, products: Sequence[Product], state: DialogueState, shopper: str) -> list[Fitted]:
+        if self._fitting is None:
+            return [Fitted(p, UNKNOWN) for p in products]
+        return self._fitting.fit(products, shopper, state.profile)
 
     def _like(self, state: DialogueState) -> Product | None:
         """The shown product that more of the like are wanted of."""
@@ -222,7 +237,7 @@ class Answers:
         )
         return Reply(state.language, phrase("ask_department", state.language), quick_replies=offers)
 
-    def _ask(self, state: DialogueState, parsed: ParsedTurn) -> Reply:
+    def _ask(self, state: DialogueState, parsed: ParsedTurn, shopper: str) -> Reply:
         """What the record says of the products meant: named by place, by kind, or else those shown."""
         products = [] if state.items else self._named(state, parsed)
         products = products or self._meant(state, state.shown if state.intent == "compare" else state.shown[:1])
@@ -230,7 +245,10 @@ class Answers:
             person = QuickReply(phrase("quick_person", state.language), _frame(state.language, "human", {}))
             lines = [phrase("not_in_record", state.language), *self._contact(state.language)]
             return Reply(state.language, sentences(lines, state.language), quick_replies=(person,))
-        return Reply(state.language, "\n".join(about(p, state.language) for p in products))
+        lines = [about(p, state.language) for p in products]
+        if asks_size(state.text) and any(sizes_of(p) for p in products):
+            lines = [size_line(f, state.language) for f in self._fit(products, state, shopper)] + lines
+        return Reply(state.language, "\n".join(lines))
 
     def _named(self, state: DialogueState, parsed: ParsedTurn) -> list[Product]:
         """The best product of the kind that a question names, unless that kind is being looked at already."""
@@ -304,8 +322,8 @@ class Answers:
             note(product.external_id, kind)
         return Reply(state.language, phrase("feedback_good" if good else "feedback_bad", state.language))
 
-    def _talk(self, state: DialogueState, parsed: ParsedTurn) -> Reply:
-        return self._ask(state, parsed) if state.intent in ("ask", "compare") else self._small_talk(state)
+    def _talk(self, state: DialogueState, parsed: ParsedTurn, shopper: str) -> Reply:
+        return self._ask(state, parsed, shopper) if state.intent in ("ask", "compare") else self._small_talk(state)
 
     def _small_talk(self, state: DialogueState) -> Reply:
         language = state.language

@@ -13,6 +13,7 @@ from assistant.answers import Answers
 from assistant.attributes import AttributeReader
 from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
+from assistant.fitting import FittingRoom
 from assistant.handoff import Thresholds
 from assistant.llm import LLM, LLMError
 from assistant.llm.adapters import SHIPPED, adapter_version, shipped_adapters
@@ -28,15 +29,16 @@ from assistant.staff import StaffStore
 from assistant.store import ConversationStore
 from assistant.turn import Assistant
 from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder, product_vectors
-from catalog.feeds import jsonlines
+from catalog.feeds import jsonlines, sizes
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
+from catalog.fit import FitStore
 from catalog.looks import PictureSearch
 from catalog.pictures import EMBEDDED_PICTURES, picture_hash
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
-from catalog.types import Candidate, Product, Query
+from catalog.types import Candidate, ChartSize, Product, Query
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], Any]
@@ -157,7 +159,7 @@ def open_answers(settings: Settings, store: ProductStore, search: Search, llm: L
     looks = PhotoSearch(PhotoStore(store.engine), PictureSearch(store, search, settings.picture_model))
     return Answers(
         search, explainer, store, open_ranker(settings, store), settings.picks, settings.support_contact,
-        settings.opening_hours, looks,
+        settings.opening_hours, looks, FittingRoom(FitStore(store.engine), store),
     )  # fmt: skip
 
 
@@ -209,6 +211,12 @@ def catalog_or_sample(settings: Settings) -> list[Product]:
         return [item for item in feed if isinstance(item, Product)]
 
 
+def sample_charts() -> list[ChartSize]:
+    """The sample shop's size charts."""
+    with as_file(files("catalog.sample")) as sample:
+        return sizes.read(sample / "size_charts.csv", FeedOptions())
+
+
 def load_sample(store: ProductStore, data_dir: Path) -> None:
     """The sample shop: products, reviews, pictures, vectors and 300 shoppers' histories."""
     from catalog.sample.pictures import write_pictures
@@ -221,6 +229,7 @@ def load_sample(store: ProductStore, data_dir: Path) -> None:
         for model, name in ((EMBEDDED, "vectors.npz"), (EMBEDDED_PICTURES, "picture_vectors.npz")):
             saved = np.load(sample / name)
             add_vectors(store.engine, model, dict(zip(saved["hashes"].tolist(), saved["vectors"], strict=True)))
+    FitStore(store.engine).set_charts(sample_charts())
     products = list(store.all())
     write_pictures(products, data_dir)
     store.set_pictures({p.external_id: picture_hash((data_dir / p.image).read_bytes()) for p in products})

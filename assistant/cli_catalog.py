@@ -173,6 +173,32 @@ def catalog_pictures(as_json: Json = False) -> None:
     print_rows([row], as_json)
 
 
+@catalog_app.command("sizes")
+def catalog_sizes(
+    path: Annotated[Path, typer.Argument(help="A table of category, size, and whom it suits.")],
+    columns: Columns = None,
+    encoding: Annotated[str | None, typer.Option(help="The file's encoding, if it is not found out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Import the shop's size charts, in place of those before; one bad line refuses the file.
+
+    Columns: category, brand (of whom it holds alone), size, height_min, height_max (cm), weight_min, weight_max (kg).
+
+    Example: daogou catalog sizes charts.csv --map category=类目
+    """
+    from assistant.build import open_store
+    from catalog.feeds.sizes import read
+    from catalog.feeds.source import FeedOptions
+    from catalog.fit import FitStore, chart_of
+
+    store = open_store(settings_of())
+    lines = read(path, FeedOptions(pairs(columns), encoding=encoding))
+    FitStore(store.engine).set_charts(lines)
+    sized = [p for p in store.all() if len({v.size for v in p.variants if v.size}) > 1]
+    charted = sum(bool(chart_of(p, lines)) for p in sized)
+    print_rows([{"sizes": len(lines), "products with sizes": len(sized), "of these with a chart": charted}], as_json)
+
+
 @catalog_app.command("export")
 def catalog_export(
     path: Annotated[Path, typer.Argument(help="A .jsonl file to write.")], as_json: Json = False

@@ -270,6 +270,20 @@ def evaluate_colors(as_json: Json = False) -> None:
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("sizes")
+def evaluate_sizes(as_json: Json = False) -> None:
+    """The size to take, for the sample shop's simulated bodies: usual size and chart beside ours, by what is known.
+
+    Example: daogou evaluate sizes
+    """
+    from assistant.build import sample_charts
+    from assistant.evaluation.sizes import run
+
+    with spinner("reading the charts") as progress:
+        rows = run(sample_charts(), progress)
+    print_rows(rows, as_json)
+
+
 @evaluate_app.command("speech")
 def evaluate_speech(as_json: Json = False) -> None:
     """Spoken messages, read out by espeak-ng: heard without and with the page's language.

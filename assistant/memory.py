@@ -13,7 +13,7 @@ from statistics import median
 from typing import Literal
 
 from assistant.phrases import money, phrase
-from assistant.profile import REMEMBERED, kind_of
+from assistant.profile import REMEMBERED, kept, kind_of
 from assistant.state import DialogueState, fold
 from assistant.store import ConversationStore
 from assistant.types import PROFILE_FIELDS
@@ -107,7 +107,8 @@ def said(state: DialogueState, language: Language) -> Iterator[Known]:
 
 def done(pairs: Sequence[tuple[Interaction, Product]], language: Language) -> Iterator[Known]:
     """What was bought most: kinds, brands, colours, and the usual price of a kind."""
-    bought = [(i, p) for i, p in pairs if i.kind == "purchase"]
+    stayed = set(kept(i for i, _ in pairs))
+    bought = [(i, p) for i, p in pairs if i in stayed]
     for facet in _FACETS:
         for name, own in _grouped(bought, facet)[:MOST_SHOWN]:
             shown = next(filter(None, (_shown(facet, name, p, language) for _, p in own)), "")

@@ -13,7 +13,9 @@ def to_payload(reply: Reply) -> dict[str, Any]:
         "role": "bot",
         "language": reply.language,
         "text": reply.text,
-        "picks": [{"product": p.product.external_id, "why": p.why, "parts": p.parts} for p in reply.picks],
+        "picks": [
+            {"product": p.product.external_id, "why": p.why, "parts": p.parts, "size": p.size} for p in reply.picks
+        ],
         "quick_replies": [{"text": q.text, "frame": dict(q.frame), "item": q.item} for q in reply.quick_replies],
         "asks": reply.asks,
         "timings": dict(reply.timings),
@@ -26,7 +28,12 @@ def from_payload(payload: Mapping[str, Any], products: Mapping[str, Product]) ->
         payload["language"],
         payload["text"],
         tuple(
-            Pick(products[p["product"]], p["why"], tuple((name, value) for name, value in p.get("parts", ())))
+            Pick(
+                products[p["product"]],
+                p["why"],
+                tuple((name, value) for name, value in p.get("parts", ())),
+                p.get("size", ""),
+            )
             for p in payload["picks"]
             if p["product"] in products
         ),

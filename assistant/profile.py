@@ -1,7 +1,7 @@
 """What a shop knows of a shopper from what they did, in a form that ranking and explaining use."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,9 @@ from catalog.types import Interaction, Product
 # How much one interaction says about taste, by kind.
 WEIGHTS = {
     "view": 0.2, "click": 0.3, "dwell": 0.3, "cart": 1.0, "purchase": 2.0, "rating": 1.0, "like": 1.5, "dislike": -2.0,
+    "return": -1.0,
 }  # fmt: skip
+AVERSE = ("dislike", "return")  # of a product that is not met by this
 LONG_LOOK = 30.0  # seconds at which a dwell counts in full
 REMEMBERED = 200  # latest interactions that taste is drawn from
 COUNTED = 2_000  # latest interactions that repeat purchases are counted in
@@ -25,7 +27,7 @@ class Portrait:
     """Counts over a shopper's history. Keys of `kinds`, `brands` and `colors` are as the feed has them.
 
     `spent` is the usual price paid per kind of product and `sizes` the usual size bought; `times` counts the
-    purchases of a product and `last` is when the latest was; `disliked` holds product ids, `met` the products met,
+    purchases of a product that were kept and `last` is when the latest was; `disliked` holds product ids, `met` the products met,
     earliest first, without the disliked ones.
     """
 
@@ -47,8 +49,10 @@ class Portrait:
 
 
 def weight_of(interaction: Interaction) -> float:
-    """How much an interaction says about taste: five stars speak for a product, one against it."""
+    """How much an interaction says about taste: five stars speak for a product, one against it, a wrong size nothing."""
     weight = WEIGHTS[interaction.kind]
+    if interaction.kind == "return" and interaction.value:
+        return 0.0
     if interaction.kind == "rating":
         return weight * (interaction.value - 3) / 2
     if interaction.kind == "dwell":
@@ -88,17 +92,18 @@ def portrait(
         if interaction.kind == "purchase":
             purchases[product.brand] += 1
             paid.setdefault(kind_of(product), []).append(product.price)
-            if interaction.size:
-                sizes.setdefault(kind_of(product), Counter())[interaction.size] += 1
-    bought = [i for i in history if i.kind == "purchase"]
+    bought = kept(history)
+    for interaction in bought[-REMEMBERED:]:
+        if interaction.size and interaction.product in products:
+            sizes.setdefault(kind_of(products[interaction.product]), Counter())[interaction.size] += 1
 
-    def kept(facet: str, counts: Counter[str]) -> dict[str, float]:
+    def usable(facet: str, counts: Counter[str]) -> dict[str, float]:
         return {k: v for k, v in counts.most_common() if k and v > 0 and f"{facet}:{k}" not in forgotten}
 
     return Portrait(
-        kinds=kept("kind", kinds),
-        brands=kept("brand", brands),
-        colors=kept("color", colors),
+        kinds=usable("kind", kinds),
+        brands=usable("brand", brands),
+        colors=usable("color", colors),
         brand_purchases=dict(purchases),
         spent={k: Decimal(median(prices)) for k, prices in paid.items() if f"price:{k}" not in forgotten},
         sizes={k: c.most_common(1)[0][0] for k, c in sizes.items() if f"size:{k}" not in forgotten},
@@ -107,6 +112,13 @@ def portrait(
         disliked=frozenset(i.product for i in history if i.kind == "dislike"),
         met=_met(history[-REMEMBERED:], products),
     )
+
+
+def kept(history: Iterable[Interaction]) -> list[Interaction]:
+    """The purchases that did not come back."""
+    history = list(history)
+    back = {(i.product, i.size) for i in history if i.kind == "return"}
+    return [i for i in history if i.kind == "purchase" and (i.product, i.size) not in back]
 
 
 def portrait_of(products: ProductStore, shopper: str) -> Portrait:
@@ -118,5 +130,5 @@ def portrait_of(products: ProductStore, shopper: str) -> Portrait:
 
 def _met(history: Sequence[Interaction], products: Mapping[str, Product]) -> tuple[Product, ...]:
     """A view, a click and a purchase of one product in a row are one meeting."""
-    met = [i.product for i in history if i.kind != "dislike" and i.product in products]
+    met = [i.product for i in history if i.kind not in AVERSE and i.product in products]
     return tuple(products[one] for one, before in zip(met, ["", *met], strict=False) if one != before)

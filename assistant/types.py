@@ -102,6 +102,7 @@ class Recommendation:
 class Pick:
     """A recommendation as the shopper sees it.
 
+    `size` is the word on which size to take, empty where there is none.
     `why` is one line made from the record, `parts` the greatest parts of the score, in [-1, 1] of the
     greatest, by what they come from.
     """
@@ -109,6 +110,7 @@ class Pick:
     product: Product
     why: str
     parts: tuple[tuple[str, float], ...] = ()
+    size: str = ""
 
 
 @dataclass(frozen=True, slots=True)

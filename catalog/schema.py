@@ -210,6 +210,20 @@ class PictureColorRow(Base):
     color: Mapped[str] = mapped_column(String(20), primary_key=True)
 
 
+class ChartSizeRow(Base):
+    """A line of a size chart; charts are imported whole, in place of those before."""
+
+    __tablename__ = "chart_sizes"
+    position: Mapped[int] = mapped_column(primary_key=True)
+    category: Mapped[str] = mapped_column(String(200))
+    brand: Mapped[str] = mapped_column(String(200))
+    size: Mapped[str] = mapped_column(String(100))
+    height_min: Mapped[float | None]
+    height_max: Mapped[float | None]
+    weight_min: Mapped[float | None]
+    weight_max: Mapped[float | None]
+
+
 def has_vector(model: str) -> ColumnElement[bool]:
     """Joins products with the vectors that `model` made of their texts."""
     return and_(VectorRow.vector_hash == ProductRow.vector_hash, VectorRow.model == model)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 Language = Literal["en", "zh"]
-InteractionKind = Literal["view", "click", "dwell", "cart", "purchase", "rating", "like", "dislike"]
+InteractionKind = Literal["view", "click", "dwell", "cart", "purchase", "rating", "like", "dislike", "return"]
 
 # Facets are the properties that a filter can ask for. Each product has any number of
 # (facet, canonical value) pairs; see `catalog.facets`.
@@ -137,7 +137,8 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """What a shopper did with a product. `value` is a rating (1 to 5), the seconds of a dwell, or a quantity.
+    """What a shopper did with a product. `value` is a rating (1 to 5), the seconds of a dwell, or a quantity; of a
+    return it is -1 if the size was too small, 1 if it was too large, and 0 if it was sent back for another reason.
 
     `session` is the conversation in which it happened, if it was one, and `position` the place, from 1, at
     which the product was shown there; 0 if it was not. `size` is that of what was bought, if it has one.
@@ -151,6 +152,20 @@ class Interaction:
     session: str = ""
     position: int = 0
     size: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSize:
+    """A line of a size chart: whom a `size` of the goods in a `category` suits; an empty `brand` is any.
+
+    `height` (cm) and `weight` (kg) are the least and the most, None where the chart does not say.
+    """
+
+    category: str
+    size: str
+    brand: str = ""
+    height: tuple[float, float] | None = None
+    weight: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

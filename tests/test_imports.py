@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("catalog", "assistant", "web")
 ASSISTANT = (
     {"types", "tables", "process"},
-    {"settings", "prompts", "phrases", "frame", "masking", "aspects", "cart"},
+    {"settings", "prompts", "phrases", "frame", "masking", "aspects", "cart", "sizing"},
     {"state", "llm", "custody", "changes", "payload"},
     {
         "parser",
@@ -25,7 +25,7 @@ ASSISTANT = (
         "privacy",
         "webhooks",
     },
-    {"ranking", "memory", "service"},
+    {"ranking", "memory", "service", "fitting"},
     {"explain", "question"},
     {"answers", "desk"},
     {"turn"},

@@ -111,11 +111,16 @@ def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[st
         f"{_picture(product.image, title)}"
         f'<div class="dg-body"><div class="dg-title"><span class="dg-number">{number}.</span> {_title(product, title)}</div>'
         f'<div class="dg-line"><span class="dg-price">{escape(money(product.price, product.currency))}</span>{rating}</div>'
+        f"{_size(pick)}"
         f'<div class="dg-why">{escape(pick.why)}{_parts(pick, language)}</div>'
         f'<div class="dg-actions">{_button("cart", product.external_id, title, words, done)}'
         f"{_button('like', product.external_id, title, words, done)}"
         f"{_button('dislike', product.external_id, title, words, done)}{similar}</div></div></li>"
     )
+
+
+def _size(pick: Pick) -> str:
+    return f'<div class="dg-size">{escape(pick.size)}</div>' if pick.size else ""
 
 
 def _title(product: Product, title: str) -> str:

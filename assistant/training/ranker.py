@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from assistant.profile import COUNTED, Portrait, portrait
+from assistant.profile import AVERSE, COUNTED, Portrait, portrait
 from assistant.ranking.behaviour import Behaviour, Floats
 from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.collaborative import Trends
@@ -141,7 +141,7 @@ def fit_models(
 
     With a `folder` for logs and checkpoints, training that was cut off is gone on with.
     """
-    behaviour = Behaviour.of((i for i in history if i.kind != "dislike"), list(data.products))
+    behaviour = Behaviour.of((i for i in history if i.kind not in AVERSE), list(data.products))
     meetings = behaviour.meetings()
     sequences = meetings.sequences()
     known = [s for s, one in enumerate(sequences) if len(one) > 2]
@@ -152,7 +152,7 @@ def fit_models(
         return float(ndcg(places(model.score(held), targets)).mean()) if known else 0.0
 
     sequence, curve = train_sequence(meetings.without_last(1), data.vectors, recipe.sequence, validate, report, folder)
-    everything = Behaviour.of((i for i in data.history if i.kind != "dislike"), list(data.products))
+    everything = Behaviour.of((i for i in data.history if i.kind not in AVERSE), list(data.products))
     content = fit_content(behaviour, data.vectors, steps=recipe.content_steps)
     return Recommenders.fit(behaviour, content, Trends.fit(everything), sequence.learned()), curve
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from catalog.feeds.source import BadValue, FeedOptions, Reject, clean, csv_rows, instant, open_text
 from catalog.feeds.table import resolve_columns
+from catalog.fit import return_value
 from catalog.types import Interaction, InteractionKind
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -17,6 +18,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "session": ("session", "session_id", "visit", "order_id", "会话"),
     "position": ("position", "rank", "位置"),
     "size": ("size", "variant_size", "尺码"),
+    "reason": ("reason", "return_reason", "退货原因"),
 }
 KINDS = get_args(InteractionKind)
 
@@ -24,7 +26,8 @@ KINDS = get_args(InteractionKind)
 def read(path: Path, options: FeedOptions) -> Iterator[Interaction | Reject]:
     """An interaction a row, a purchase where no kind is named.
 
-    A row with a quantity of 0 or less is a return or a cancellation and is rejected as such.
+    A `return` names the size that came back and the reason: too small, too large, or any other. A row of another kind
+    with a quantity of 0 or less is a return or a cancellation and is rejected as such.
     """
     names: dict[str, str] | None = None
     with open_text(path, options.encoding) as text:
@@ -51,9 +54,8 @@ def _interaction(row: Mapping[str, str], names: Mapping[str, str]) -> Interactio
     assert time is not None
     session = clean(row.get(names.get("session", ""), ""))[:64]
     size = clean(row.get(names.get("size", ""), ""))[:100]
-    return Interaction(
-        shopper, required("product"), kind, time, _value(row, names), session, _position(row, names), size
-    )
+    value = return_value(clean(row.get(names.get("reason", ""), ""))) if kind == "return" else _value(row, names)
+    return Interaction(shopper, required("product"), kind, time, value, session, _position(row, names), size)
 
 
 def _value(row: Mapping[str, str], names: Mapping[str, str]) -> float:

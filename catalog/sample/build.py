@@ -23,6 +23,7 @@ import numpy as np
 import yaml
 
 from catalog.feeds import jsonlines
+from catalog.sample.bodies import Body, body_of, sized
 from catalog.types import Attribute, Interaction, Product, ProductText, Review, Variant
 
 SEED = 20_26
@@ -112,7 +113,23 @@ def build_history(products: Sequence[Product], tastes: Sequence[Taste]) -> list[
     by_type: dict[str, list[Product]] = {}
     for product in products:
         by_type.setdefault(product.external_id.rpartition("-")[0], []).append(product)
-    return [i for taste in tastes for i in _history(rng, taste, by_type)]
+    history = [i for taste in tastes for i in _history(rng, taste, by_type)]
+    return list(sized(history, build_bodies(tastes), {p.external_id: p for p in products}, scales()))
+
+
+def build_bodies(tastes: Sequence[Taste]) -> dict[str, Body]:
+    """The body of each sample shopper."""
+    sizes = vocabulary()["sizes"]
+    return {
+        t.shopper: body_of(t.shopper, sizes["clothes"].index(t.clothes_size), sizes["shoes"].index(t.shoe_size))
+        for t in tastes
+    }
+
+
+def scales() -> dict[str, tuple[str, list[str]]]:
+    """For each kind of product that has sizes, the name of the scale and the sizes on it."""
+    shop = vocabulary()
+    return {kind: (t["sizes"], shop["sizes"][t["sizes"]]) for kind, t in shop["types"].items() if "sizes" in t}
 
 
 def write(target: Path = HERE) -> None:
@@ -306,9 +323,15 @@ def _liking(taste: Taste, product: Product) -> float:
 def _history_csv(history: Sequence[Interaction]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("shopper", "product", "kind", "quantity", "time"))
-    writer.writerows((i.shopper, i.product, i.kind, f"{i.value:g}", i.time.isoformat()) for i in history)
+    writer.writerow(("shopper", "product", "kind", "quantity", "time", "size", "reason"))
+    writer.writerows(_history_row(i) for i in history)
     return text.getvalue()
+
+
+def _history_row(i: Interaction) -> tuple[str, ...]:
+    reason = {-1.0: "too small", 1.0: "too large"}.get(i.value, "other") if i.kind == "return" else ""
+    quantity = "1" if i.kind == "return" else f"{i.value:g}"
+    return i.shopper, i.product, i.kind, quantity, i.time.isoformat(), i.size, reason
 
 
 def _gzip(path: Path, text: str) -> None:

@@ -33,6 +33,8 @@ from catalog.feeds import jsonlines, sizes
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
 from catalog.fit import FitStore
+from catalog.fusion import MANIFEST as FUSION
+from catalog.fusion import Fusion
 from catalog.looks import PictureSearch
 from catalog.pictures import EMBEDDED_PICTURES, picture_hash
 from catalog.schema import open_database
@@ -71,7 +73,25 @@ def open_store(settings: Settings) -> ProductStore:
 
 def open_search(settings: Settings, store: ProductStore, embedder: Embedder | None = None) -> Search:
     """Search over the catalog."""
-    return Search(store, embedder or open_embedder(settings.embedding_model))
+    return Search(store, embedder or open_embedder(settings.embedding_model), open_fusion(settings))
+
+
+def open_fusion(settings: Settings) -> Fusion | None:
+    """What the shop has learned of its products (`daogou train fusion`), if it goes with the encoders that are set."""
+    folder = fusion_path(settings)
+    if not (folder / FUSION).exists():
+        return None
+    fusion = Fusion.load(folder)
+    wanted = settings.embedding_model, settings.picture_model
+    if (fusion.embedding_model, fusion.picture_model) != wanted:
+        log.warning("%s was learned for other encoders than %s and %s: run `daogou train fusion`", folder, *wanted)
+        return None
+    return fusion
+
+
+def fusion_path(settings: Settings) -> Path:
+    """Where the shop's fusion is kept."""
+    return settings.data_dir / "fusion"
 
 
 def search_by_photo(

@@ -270,6 +270,21 @@ def evaluate_colors(as_json: Json = False) -> None:
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("fusion")
+def evaluate_fusion(
+    requests: Annotated[int, typer.Option(help="How many requests are made.")] = 400, as_json: Json = False
+) -> None:
+    """What text, attributes, opinions and pictures add to a product's vector, in search and in ranking.
+
+    Example: daogou evaluate fusion
+    """
+    from assistant.evaluation.fusion import run
+
+    with spinner("building the sample shop") as progress:
+        rows = run(requests, progress)
+    print_rows(rows, as_json)
+
+
 @evaluate_app.command("sizes")
 def evaluate_sizes(as_json: Json = False) -> None:
     """The size to take, for the sample shop's simulated bodies: usual size and chart beside ours, by what is known.

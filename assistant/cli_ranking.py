@@ -59,6 +59,33 @@ def train_ranker(
     print_rows([{**shown, "folder": str(folder)}], as_json)
 
 
+@train_app.command("fusion")
+def train_fusion(
+    steps: Annotated[int, typer.Option(help="Most steps of learning.")] = 600,
+    seed: Annotated[int, typer.Option(help="Of requests, order and what is left out.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Learn to make one vector of a product's text, attributes, opinions and picture, by which it is found.
+
+    From the next start on search uses it. Run it again when many products, opinions or pictures have come.
+
+    Example: daogou train fusion
+    """
+    from assistant.build import fusion_path, open_store
+    from assistant.training.fusion import FusionRecipe
+    from assistant.training.fusion import train_fusion as train
+    from catalog.embedding import embed_products, open_embedder
+
+    settings = settings_of()
+    store, embedder = open_store(settings), open_embedder(settings.embedding_model)
+    with spinner("embedding products") as progress:
+        embed_products(store, embedder, lambda done, of: progress(f"embedding {done:,} of {of:,}"))
+        recipe = FusionRecipe(steps=steps, seed=seed)
+        fusion, facts = train(store, embedder, settings.picture_model, recipe, progress)
+    fusion.save(fusion_path(settings))
+    print_rows([{**facts, "folder": str(fusion_path(settings))}], as_json)
+
+
 @evaluate_app.command("ranking")
 def evaluate_ranking(
     interactions: Annotated[Path, typer.Option(help="Table of shopper, product and time, or lines of sequences.")],

@@ -15,6 +15,7 @@ from sqlalchemy import cast as cast_sql
 from catalog.dense import VectorIndex
 from catalog.embedding import Embedder
 from catalog.facets import FacetIndex, Vocabulary
+from catalog.fusion import Fusion, fused_index
 from catalog.lexical import LexicalIndex, matches, phrase, product_words
 from catalog.schema import FacetRow, ProductRow, VariantRow, has_vector
 from catalog.store import ProductStore
@@ -36,10 +37,11 @@ CACHED_FILTERS = 64
 class Search:
     """Finds products. Threads may share one; it follows changes of the catalog by its version."""
 
-    def __init__(self, store: ProductStore, embedder: Embedder) -> None:
+    def __init__(self, store: ProductStore, embedder: Embedder, fusion: Fusion | None = None) -> None:
         self._store = store
         self._engine = store.engine
         self._embedder = embedder
+        self._fusion = fusion
         self._lexical = LexicalIndex()
         self._version = -1
         self._vectors: VectorIndex
@@ -101,10 +103,16 @@ class Search:
         with self._lock:
             if version == self._version:
                 return
-            self._vectors = VectorIndex.load(self._engine, has_vector(self._embedder.name))
+            self._vectors = self._index()
             self._facets = FacetIndex(self._store.facet_values(), Vocabulary.load(), self._similar)
             self._allowed.clear()
             self._version = version
+
+    def _index(self) -> VectorIndex:
+        """The products' vectors: those of their texts, or fused with what else is known of them."""
+        if self._fusion is None:
+            return VectorIndex.load(self._engine, has_vector(self._embedder.name))
+        return fused_index(self._store, self._embedder, self._fusion)
 
     # -- filters -------------------------------------------------------------------------
 

@@ -231,15 +231,16 @@ class ProductStore:
     def all(self, reviews: bool = False) -> Iterator[Product]:
         """Every product, in bounded memory."""
         last = 0
-        while ids := self._ids_after(last):
+        while ids := self.ids_after(last):
             yield from self._read(ids, reviews).values()
             last = ids[-1]
 
-    def _ids_after(self, last: int) -> list[int]:
+    def ids_after(self, last: int, most: int = BATCH) -> list[int]:
+        """The next row ids, ascending, at most `most`."""
         with self.engine.connect() as connection:
             return list(
                 connection.scalars(
-                    select(ProductRow.id).where(ProductRow.id > last).order_by(ProductRow.id).limit(BATCH)
+                    select(ProductRow.id).where(ProductRow.id > last).order_by(ProductRow.id).limit(most)
                 )
             )
 
@@ -432,6 +433,14 @@ class ProductStore:
         statement = select(VectorRow.vector_hash).where(VectorRow.model == model, VectorRow.vector_hash.in_(hashes))
         with self.engine.connect() as connection:
             return set(connection.scalars(statement))
+
+    def vectors_of(self, model: str, hashes: Sequence[str]) -> dict[str, Any]:
+        """The vectors that `model` has made of those of the hashes that it knows."""
+        statement = select(VectorRow.vector_hash, VectorRow.vector).where(VectorRow.model == model)
+        with self.engine.connect() as connection:
+            pages = [hashes[at : at + BATCH] for at in range(0, len(hashes), BATCH)]
+            rows = [connection.execute(statement.where(VectorRow.vector_hash.in_(page))).tuples() for page in pages]
+            return {digest: vector for page in rows for digest, vector in page}
 
     def set_stock(self, external_id: str, stock: int) -> None:
         """Change a product's stock, as a sale or a delivery does."""

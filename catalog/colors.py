@@ -5,7 +5,7 @@ about equal. Silver and gold are left out: without their shine they are a grey a
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,9 @@ SIDE = 64  # pixels that are looked at, each way
 RING = 3  # pixels at the edge, which show the background if anything does
 NEAR = (5.0, 14.0)  # from the edge's colour, least and most that is background; an eye just tells 2.3 apart
 SPREAD = 3.0  # how much farther than most of the edge it may be
-EVEN = 0.6  # share of the edge in one colour from which it is a background
+EVEN = 0.6  # share of the edge in a few colours from which they are a background
+MOST_GROUNDS = 3
+PATCH = 0.06  # share of the edge that a colour of the background takes
 LEAST = 0.04  # share of the picture that a product takes; less, and it has the background's colour
 SHARE = 0.4  # of the product that a colour takes to be named
 MOST = 2
@@ -59,14 +61,27 @@ def _product(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     inside = np.zeros(pixels.shape[:2], dtype=bool)
     inside[RING:-RING, RING:-RING] = True
     edge = pixels[~inside]
-    ground = np.median(edge, axis=0)
-    off = _distance(edge, ground)
-    near = float(np.clip(SPREAD * np.quantile(off, EVEN), *NEAR))
-    if (off < near).mean() < EVEN:  # a scene: what is shown stands in its middle
+    grounds = list(_grounds(edge))
+    if not grounds:  # a scene: what is shown stands in its middle
         quarter = SIDE // 4
         return pixels[quarter:-quarter, quarter:-quarter].reshape(-1, 3)
-    own = pixels[_distance(pixels, ground) >= near]
+    own = pixels[np.all([_distance(pixels, ground) >= near for ground, near in grounds], axis=0)]
     return own if len(own) >= LEAST * SIDE * SIDE else edge
+
+
+def _grounds(edge: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """The few colours that the edge (N, 3) is made of, each with how far from it is background still; none of a scene."""
+    found: list[tuple[NDArray[np.float32], float]] = []
+    rest = edge
+    while len(rest) > PATCH * len(edge) and len(found) < MOST_GROUNDS:
+        alike = (_distance(rest[:, None], rest) < NEAR[1]).sum(axis=1)
+        patch = rest[_distance(rest, rest[alike.argmax()]) < NEAR[1]]
+        ground = np.median(patch, axis=0)
+        near = float(np.clip(SPREAD * np.quantile(_distance(patch, ground), EVEN), *NEAR))
+        found.append((ground, near))
+        rest = rest[_distance(rest, ground) >= near]
+    if len(rest) < (1 - EVEN) * len(edge):
+        yield from found
 
 
 def _nearest(pixels: NDArray[np.float32]) -> list[str]:

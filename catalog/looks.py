@@ -21,6 +21,7 @@ from catalog.pictures import (
     open_picture_encoder,
     picture_hash,
     read_picture,
+    shown_vectors,
 )
 from catalog.schema import ProductRow, VectorRow, has_picture_vector
 from catalog.search import Search
@@ -90,7 +91,7 @@ def _encode(
         except PictureError as error:
             result.failed[product] = str(error)
     if pictures:
-        vectors = encoder.encode(list(pictures.values()))
+        vectors = shown_vectors(encoder, list(pictures.values()))
         add_vectors(store.engine, encoder.name, dict(zip(pictures, vectors, strict=True)))
         store.add_picture_colors({digest: color_names(picture) for digest, picture in pictures.items()})
         result.encoded += len(pictures)

@@ -112,6 +112,27 @@ class SentenceTransformerPictures:
         return unit(np.asarray(self._model.encode(list(pictures), show_progress_bar=False), dtype=np.float32))
 
 
+def shown_vectors(encoder: PictureEncoder, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    """The vectors (N, D) that products are found by: each the mean over a picture and views of it, since photos of the
+    same thing are held askew and closer.
+    """
+    views = [view(picture) for picture in pictures for view in VIEWS]
+    encoded = encoder.encode(views).reshape(len(pictures), len(VIEWS), -1)  # (N, V, D)
+    return unit(encoded.mean(axis=1))
+
+
+def _turned(degrees: float) -> Callable[[Picture], Picture]:
+    return lambda p: p.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+
+
+def _closer(picture: Picture) -> Picture:
+    """Without a fifth of it on each side."""
+    return picture.crop((picture.width // 5, picture.height // 5, picture.width * 4 // 5, picture.height * 4 // 5))
+
+
+VIEWS: Sequence[Callable[[Picture], Picture]] = (lambda p: p, _turned(20), _turned(-20), _closer)
+
+
 def open_picture_encoder(model: str) -> PictureEncoder:
     """The encoder that the setting names."""
     return EmbeddedPictureEncoder() if model == EMBEDDED_PICTURES else SentenceTransformerPictures(model)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from csv import DictReader
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
 from catalog.errors import UserError
-from catalog.pictures import Picture, PictureEncoder, read_picture
+from catalog.pictures import Picture, PictureEncoder, read_picture, shown_vectors
 from catalog.sample.build import build_products
 from catalog.sample.pictures import draw, rasterised
 
@@ -98,19 +99,21 @@ def run(
     rows = []
     for encoder in encoders:
         progress(f"{encoder.name}: the originals")
-        known = _encode(encoder, [one.picture for one in pictures])
+        known = _encoded([one.picture for one in pictures], partial(shown_vectors, encoder))
         row: dict[str, Any] = {"encoder": encoder.name, "pictures": len(pictures)}
         for name, copy in COPIES.items():
             progress(f"{encoder.name}: {name}")
-            row[name] = round(_recall(_encode(encoder, [copy(one.picture) for one in pictures]), known), 3)
+            row[name] = round(_recall(_encoded([copy(one.picture) for one in pictures], encoder.encode), known), 3)
         row["all copies"] = round(float(np.mean([row[name] for name in COPIES])), 3)
         row["same category"] = round(_same_category(known, [one.category for one in pictures]), 3)
         rows.append(row)
     return rows
 
 
-def _encode(encoder: PictureEncoder, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-    return np.concatenate([encoder.encode(pictures[at : at + BATCH]) for at in range(0, len(pictures), BATCH)])
+def _encoded(
+    pictures: Sequence[Picture], encode: Callable[[Sequence[Picture]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    return np.concatenate([encode(pictures[at : at + BATCH]) for at in range(0, len(pictures), BATCH)])
 
 
 def _recall(queries: NDArray[np.float32], known: NDArray[np.float32]) -> float:

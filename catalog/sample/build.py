@@ -153,12 +153,12 @@ def write(target: Path = HERE) -> None:
 
 def write_picture_vectors(products: Sequence[Product], target: Path) -> None:
     """Write the vectors of the drawings, under the hashes of their files. Needs `daogou[test]`."""
-    from catalog.pictures import EmbeddedPictureEncoder, picture_hash
+    from catalog.pictures import EmbeddedPictureEncoder, picture_hash, shown_vectors
     from catalog.sample.pictures import draw, rasterised
 
     drawings = {picture_hash(svg.encode()): svg for svg in map(draw, products)}
     encoder = EmbeddedPictureEncoder()
-    vectors = [encoder.encode([rasterised(svg)])[0] for svg in drawings.values()]
+    vectors = [shown_vectors(encoder, [rasterised(svg)])[0] for svg in drawings.values()]
     np.savez(target, hashes=np.array(list(drawings)), vectors=np.stack(vectors).astype(np.float16))
 
 

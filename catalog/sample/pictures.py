@@ -1,7 +1,9 @@
-"""Draws the sample shop's pictures: one silhouette per kind of product, in its own colours.
+"""Draws the sample shop's pictures: one silhouette per kind of product, in its own colours, pattern and scene.
 
-Each shape is SVG on a 200 x 200 canvas; `{c}` is the product's colour, `{d}` a darker and `{l}` a
-lighter shade of it, `{a}` an accent that varies from product to product.
+Each shape is SVG on a 200 x 200 canvas; `{c}` is the product's colour, patterned, `{d}` a darker and `{l}` a
+lighter shade of it, `{a}` an accent that varies from product to product. Pattern, scene, size and tilt follow from
+the product's id, the pattern from a feature that names one, so that products of one kind and colour differ as those of
+a shop do.
 """
 
 import colorsys
@@ -101,20 +103,83 @@ SHAPES = {
 }  # fmt: skip
 
 
+# Patterns on a tile of 24 x 24, over the colour; `{p}` is a shade of it.
+PATTERNS = {
+    "plain": "",
+    "stripes": '<path d="M0 6 H24 M0 18 H24" stroke="{p}" stroke-width="5"/>',
+    "pinstripes": '<path d="M4 0 V24 M12 0 V24 M20 0 V24" stroke="{p}" stroke-width="1.5"/>',
+    "checks": '<path d="M0 0 H12 V12 H0Z M12 12 H24 V24 H12Z" fill="{p}"/>',
+    "dots": '<circle cx="6" cy="6" r="3.500" fill="{p}"/><circle cx="18" cy="18" r="3.500" fill="{p}"/>',
+    "zigzag": '<path d="M0 8 L6 2 L12 8 L18 2 L24 8 M0 20 L6 14 L12 20 L18 14 L24 20" stroke="{p}" stroke-width="3" fill="none"/>',
+    "flowers": '<g fill="{p}"><circle cx="12" cy="7" r="3"/><circle cx="12" cy="17" r="3"/><circle cx="7" cy="12" r="3"/><circle cx="17" cy="12" r="3"/></g><circle cx="12" cy="12" r="2" fill="{a}"/>',
+    "weave": '<path d="M0 12 H24 M12 0 V24" stroke="{p}" stroke-width="7" opacity=".6"/>',
+    "waves": '<path d="M0 6 Q6 0 12 6 T24 6 M0 18 Q6 12 12 18 T24 18" stroke="{p}" stroke-width="3" fill="none"/>',
+    "triangles": '<path d="M2 20 L12 4 L22 20Z" fill="{p}"/>',
+    "leaves": '<path d="M12 2 Q20 12 12 22 Q4 12 12 2Z" fill="{p}"/>',
+    "rings": '<circle cx="12" cy="12" r="7" fill="none" stroke="{p}" stroke-width="3"/>',
+}  # fmt: skip
+_NAMED = {"striped": "stripes", "checked": "checks", "floral": "flowers", "printed": "leaves", "pleated": "pinstripes"}
+# What stands behind a product: `{s}` is a second shade of its backdrop, `{a}` the accent. It reaches the edge.
+SCENES = (
+    "",
+    '<rect y="128" width="200" height="72" fill="{s}"/>',
+    '<circle cx="100" cy="100" r="112" fill="{s}"/>',
+    '<path d="M0 0 H200 L0 200Z" fill="{s}"/>',
+    '<path d="M0 50 H200 M0 150 H200 M50 0 V200 M150 0 V200" stroke="{s}" stroke-width="12"/>',
+    '<path d="M0 0 H100 V200 H0Z" fill="{s}"/>',
+    '<path d="M0 0 H66 V200 H0Z M134 0 H200 V200 H134Z" fill="{s}"/>',
+    '<circle cx="0" cy="0" r="80" fill="{s}"/><circle cx="200" cy="200" r="80" fill="{s}"/>',
+    '<path d="M0 40 Q50 10 100 40 T200 40 V0 H0Z M0 190 Q50 160 100 190 T200 190 V200 H0Z" fill="{s}"/>',
+    '<rect width="200" height="28" fill="{a}" opacity=".5"/><rect y="172" width="200" height="28" fill="{s}"/>',
+)
+# What lies beside a product, in the lower left corner.
+PROPS = (
+    "",
+    '<circle cx="30" cy="166" r="16" fill="{a}"/><path d="M14 166 H46" stroke="#fff" stroke-width="4"/>',
+    '<path d="M12 184 V156 H44 V184Z" fill="{a}"/><path d="M28 156 V184 M12 168 H44" stroke="#fff" stroke-width="4"/>',
+    '<path d="M28 142 L34 158 L50 158 L37 168 L42 184 L28 174 L14 184 L19 168 L6 158 L22 158Z" fill="{a}"/>',
+    '<path d="M18 184 H38 L42 162 H14Z" fill="{a}"/><path d="M28 162 Q8 150 14 132 Q28 140 28 162 Q30 138 44 132 Q48 150 28 162" fill="#4c8a55"/>',
+    '<path d="M6 184 L28 146 L50 184Z" fill="{a}"/><path d="M18 184 L28 166 L38 184Z" fill="#fff"/>',
+    '<rect x="8" y="172" width="44" height="12" rx="3" fill="{a}"/><rect x="12" y="160" width="36" height="12" rx="3" fill="#fff" stroke="{a}" stroke-width="2"/>',
+)
+_TILTS = (-5, 0, 5)
+_SIZES = (0.78, 0.9, 1.0)
+
+
 def draw(product: Product) -> str:
     """The SVG of one sample product, labelled with its title."""
     kind = product.external_id.rpartition("-")[0]
     color = next(iter(product.values("color", "en")), "")
     base = HUES.get(color) or _OWN[kind]
     seed = hashlib.sha256(product.external_id.encode()).digest()
-    shape = SHAPES[kind].format(c=base, d=_shade(base, -0.18), l=_shade(base, 0.35), a=_accent(base, seed[0]))
-    backdrop = _shade(_hsl(seed[1] / 255, 0.30, 0.90), 0)
+    accent = _accent(base, seed[0])
+    shape = SHAPES[kind].format(c="url(#p)", d=_shade(base, -0.18), l=_shade(base, 0.35), a=accent)
+    backdrop, second = _hsl(seed[1] / 255, 0.36, 0.87), _hsl(seed[1] / 255 + 0.06, 0.38, 0.74)
+    side = "-1 1" if seed[2] % 2 else "1 1"
+    placed = (
+        f"translate(100 100) rotate({_TILTS[seed[3] % len(_TILTS)]}) scale({_SIZES[seed[4] % len(_SIZES)]}) "
+        f"scale({side}) translate(-100 -100)"
+    )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200" role="img">'
         f"<title>{escape(product.text('en').title)}</title>"
+        f"<defs>{_pattern(product, base, accent, seed)}</defs>"
         f'<rect width="200" height="200" fill="{backdrop}"/>'
+        f"{SCENES[seed[5] % len(SCENES)].format(s=second, a=accent)}"
         '<ellipse cx="100" cy="176" rx="70" ry="9" fill="#000" opacity=".10"/>'
-        f"{shape}</svg>"
+        f'<g transform="{placed}">{shape}</g>{PROPS[seed[9] % len(PROPS)].format(a=accent)}</svg>'
+    )
+
+
+def _pattern(product: Product, base: str, accent: str, seed: bytes) -> str:
+    """What `url(#p)` paints with: the colour under a pattern, large or small, straight or at a slant."""
+    named = next((_NAMED[f] for f in product.values("feature", "en") if f in _NAMED), "")
+    names = sorted(PATTERNS)
+    tile = PATTERNS[named or names[seed[6] % len(names)]].format(p=_over(base), a=accent)
+    turned = f"rotate({(0, 45)[seed[7] % 2]}) scale({(0.7, 1.2)[seed[8] % 2]})"
+    return (
+        f'<pattern id="p" width="24" height="24" patternUnits="userSpaceOnUse" patternTransform="{turned}">'
+        f'<rect width="24" height="24" fill="{base}"/>{tile}</pattern>'
     )
 
 
@@ -138,6 +203,12 @@ def _shade(color: str, by: float) -> str:
     """Lighter for `by` > 0, darker below."""
     h, light, s = colorsys.rgb_to_hls(*(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)))
     return _hsl(h, s, min(0.97, max(0.06, light + by)))
+
+
+def _over(base: str) -> str:
+    """The shade of a pattern: lighter on what is dark, darker on what is light."""
+    _, light, _ = colorsys.rgb_to_hls(*(int(base[i : i + 2], 16) / 255 for i in (1, 3, 5)))
+    return _shade(base, 0.13 if light < 0.55 else -0.13 if light < 0.85 else -0.07)
 
 
 def _accent(base: str, seed: int) -> str:

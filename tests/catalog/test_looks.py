@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from catalog.embedding import EmbeddedEncoder
 from catalog.looks import PictureSearch, embed_pictures
-from catalog.pictures import Picture, PictureEncoder, read_picture, reader
+from catalog.pictures import VIEWS, Picture, PictureEncoder, read_picture, reader
 from catalog.schema import FacetRow, ProductRow
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -31,9 +31,9 @@ class MeanColor:
         self._most = most
 
     def encode(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        if self.seen + len(pictures) > self._most:
+        if self.seen + len(pictures) // len(VIEWS) > self._most:
             raise KeyboardInterrupt
-        self.seen += len(pictures)
+        self.seen += len(pictures) // len(VIEWS)
         means = np.stack([np.asarray(p, dtype=np.float32).mean(axis=(0, 1)) for p in pictures])
         return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), dtype=np.float32)
 

@@ -14,6 +14,7 @@ from catalog.pictures import (
     picture_hash,
     read_picture,
     reader,
+    shown_vectors,
 )
 
 COLORS = {"red": (220, 40, 40), "blue": (40, 60, 220), "green": (40, 180, 60)}
@@ -84,6 +85,14 @@ def test_the_embedded_encoder_tells_shapes_apart() -> None:
     assert vectors.shape == (2, 1280)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     assert vectors[0] @ vectors[1] < 0.999
+
+
+def test_what_a_product_is_found_by_is_nearer_to_a_copy_held_askew() -> None:
+    encoder, picture = EmbeddedPictureEncoder(), read_picture(file_of("red"))
+    shown = shown_vectors(encoder, [picture])[0]
+    assert np.linalg.norm(shown) == pytest.approx(1, abs=1e-5)
+    plain, copy = encoder.encode([picture, picture.rotate(15, expand=True, fillcolor="white")])
+    assert shown @ copy > plain @ copy
 
 
 def test_a_hash_is_of_the_content() -> None:

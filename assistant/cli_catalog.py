@@ -84,11 +84,32 @@ def catalog_show(
         out.print(record)
 
 
+@catalog_app.command("embed")
+def catalog_embed(as_json: Json = False) -> None:
+    """Embed the products that have no vector of the encoder set yet. A run that was cut off goes on where it stopped.
+
+    Several GPUs: `accelerate launch -m assistant.cli catalog embed`.
+
+    Example: DAOGOU_EMBEDDING_MODEL=intfloat/multilingual-e5-base daogou catalog embed
+    """
+    from assistant.build import open_store
+    from catalog.embedding import embed_products, open_embedder
+
+    settings = settings_of()
+    store, (part, wait) = open_store(settings), _share()
+    with spinner("loading the encoder") as progress:
+        embedder, began = open_embedder(settings.embedding_model), monotonic()
+        embedded = embed_products(store, embedder, lambda done, of: progress(f"{done:,} of {of:,}"), part)
+        pace = _pace(embedded, monotonic() - began)
+        wait()
+    print_rows([{"encoder": embedder.name, "embedded": embedded, **pace}], as_json)
+
+
 @catalog_app.command("enrich")
 def catalog_enrich(as_json: Json = False) -> None:
     """Read all reviews and sum up what buyers praise and blame. A run that was cut off goes on where it stopped.
 
-    Several GPUs or processes: `accelerate launch -m assistant.cli catalog enrich`.
+    Several GPUs: `accelerate launch -m assistant.cli catalog enrich`.
 
     Example: daogou catalog enrich
     """
@@ -113,7 +134,7 @@ def catalog_enrich(as_json: Json = False) -> None:
 def catalog_attributes(as_json: Json = False) -> None:
     """Read titles and descriptions for attributes that the feed does not name. A run that was cut off goes on.
 
-    Several GPUs or processes: `accelerate launch -m assistant.cli catalog attributes`.
+    Several GPUs: `accelerate launch -m assistant.cli catalog attributes`.
 
     Example: daogou catalog attributes
     """
@@ -149,7 +170,7 @@ def catalog_attributes(as_json: Json = False) -> None:
 def catalog_pictures(as_json: Json = False) -> None:
     """Look at the products' pictures, so that they are found by a photo. A run that was cut off goes on.
 
-    Several GPUs or processes: `accelerate launch -m assistant.cli catalog pictures`.
+    Several GPUs: `accelerate launch -m assistant.cli catalog pictures`.
 
     Example: daogou catalog pictures
     """
@@ -262,12 +283,15 @@ def _rejects(settings: "Settings", path: Path) -> Path:
 
 
 def _share() -> tuple[Part, Callable[[], Any]]:
-    """Which of how many processes this is, if `accelerate launch` started several, and how to wait for the others."""
+    """Which of how many processes this is, if `accelerate launch` (or, on CPUs, `torchrun`) started several, and how to
+    wait for the others.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return WHOLE, lambda: None
+    import torch
     from accelerate import PartialState
 
-    state = PartialState()
+    state = PartialState(cpu=not torch.accelerator.is_available())  # without this, processes on CPUs do not meet
     return Part(state.process_index, state.num_processes), state.wait_for_everyone
 
 

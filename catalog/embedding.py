@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 
 from catalog.errors import UserError
-from catalog.jobs import Progress, in_batches
+from catalog.jobs import WHOLE, Part, Progress, in_batches
 from catalog.schema import ProductRow, VectorRow, has_vector, insert_of
 from catalog.store import ProductStore, embedding_texts
 
@@ -75,11 +75,13 @@ def open_embedder(model: str) -> Embedder:
     return EmbeddedEncoder() if model == EMBEDDED else SentenceTransformerEncoder(model)
 
 
-def embed_products(store: ProductStore, embedder: Embedder, progress: Progress = lambda done, of: None) -> int:
+def embed_products(
+    store: ProductStore, embedder: Embedder, progress: Progress = lambda done, of: None, part: Part = WHOLE
+) -> int:
     """Embed every product whose text has no vector yet; return how many that were.
 
     A product's vector is the mean over its languages. Committed batch by batch, so that an
-    interrupted run goes on where it stopped.
+    interrupted run goes on where it stopped. Of several processes each does its `part`.
     """
 
     def embed(batch: Sequence[tuple[int, str]]) -> None:
@@ -87,7 +89,7 @@ def embed_products(store: ProductStore, embedder: Embedder, progress: Progress =
         vectors = {h: product_vector(embedder, embedding_texts(products[row_id])) for row_id, h in batch}
         add_vectors(store.engine, embedder.name, vectors)
 
-    return in_batches(_missing(store.engine, embedder.name), BATCH, embed, progress)
+    return in_batches(_missing(store.engine, embedder.name), BATCH, embed, progress, part)
 
 
 def product_vector(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:

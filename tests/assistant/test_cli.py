@@ -1,6 +1,7 @@
 """Commands as a user runs them, in processes of their own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ from assistant.build import open_store
 from assistant.evaluation.speech import speak
 from assistant.settings import load_settings
 from assistant.store import ConversationStore
+from catalog.schema import open_database
+from catalog.store import ProductStore
+from tests.toy_shop import PRODUCTS
 
 DAOGOU = [sys.executable, "-c", "from assistant.cli import main; main()"]
 
@@ -35,7 +39,7 @@ def test_it_runs_as_a_module_as_accelerate_launches_it() -> None:
 
 def test_help_has_an_example_for_every_command() -> None:
     for command in ("serve", "chat", "parse", "search", "recommend", "doctor", "catalog import", "catalog show",
-                    "catalog export", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",
+                    "catalog export", "catalog embed", "catalog sizes", "train fusion", "evaluate sizes", "evaluate fusion", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",
                     "train data", "train ranker", "evaluate parser", "evaluate fuzz", "evaluate ranking", "evaluate requests", "bench ranking", "explain",
                     "evaluate feedback", "evaluate colors", "evaluate pictures", "evaluate speech", "evaluate handoff", "evaluate questions", "profile show", "profile forget", "history check", "staff add", "staff list",
                     "staff disable", "staff passwd", "desk", "bench crash", "privacy export", "privacy erase"):  # fmt: skip
@@ -149,3 +153,27 @@ def test_staff_read_of_a_photo_in_the_terminal() -> None:
     run("staff", "add", "Lin", stdin="correct horse battery\n")
     read = run("desk", "--as", "Lin", stdin="correct horse battery\nopen 1\nquit\n")
     assert "shopper: (a photo)" in read
+
+
+def test_a_chart_and_its_sizes(tmp_path: Path) -> None:
+    shop, charts = tmp_path / "shop.csv", tmp_path / "charts.csv"
+    shop.write_text("id,title,price,category,size\n1,Shirt,89,Tops,M\n")
+    run("catalog", "import", str(shop))
+    charts.write_text("category,size,height_min,height_max\nTops,M,160,168\n")
+    assert json.loads(run("catalog", "sizes", str(charts), "--json"))[0]["sizes"] == 1
+    charts.write_text("category,size,height_min,height_max\nTops,M,5.3,5.6\n")
+    assert "5.3 is no height in centimetres" in run("catalog", "sizes", str(charts), code=2)
+
+
+def test_processes_share_a_job(tmp_path: Path) -> None:
+    """Two processes on CPUs, as torchrun starts them: what one does the other does not."""
+    store = ProductStore(open_database(f"sqlite:///{tmp_path}/data/shop.db"))
+    store.upsert(PRODUCTS)
+    store.engine.dispose()
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "assistant.cli"]
+    environment = {**os.environ, "DAOGOU_DATA_DIR": str(tmp_path / "data")}
+    done = subprocess.run([*launch, "catalog", "embed", "--json"], capture_output=True, text=True, env=environment)
+    rows = [row for line in done.stdout.splitlines() if line.startswith("[") for row in json.loads(line)]
+    assert len(rows) == 2, done.stderr
+    assert sum(row["embedded"] for row in rows) == len(PRODUCTS)
+    assert max(row["embedded"] for row in rows) < len(PRODUCTS)

@@ -90,7 +90,7 @@ def catalog_embed(as_json: Json = False) -> None:
 
     Several GPUs: `accelerate launch -m assistant.cli catalog embed`.
 
-    Example: DAOGOU_EMBEDDING_MODEL=intfloat/multilingual-e5-base daogou catalog embed
+    Example: daogou catalog embed
     """
     from assistant.build import open_store
     from catalog.embedding import embed_products, open_embedder

@@ -25,6 +25,7 @@ MOST_PARTS = 5  # of a score that a shopper is shown
 LEAST_PART = 0.05  # of a score that is worth a word
 FEWEST_VOICES = 2  # buyers who must say the same before it is told ...
 MOST_TOLD = 2  # ... of so many aspects
+NEAR = Decimal("0.15")  # share of a price named that a price near it may be off
 SHORTEST = 8  # characters; less is no advice
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NUMBER_WORDS = re.compile(r"[零一二三四五六七八九十百千万两]+(?:元|块|折|分|星|年|天|个月|小时)")
@@ -197,8 +198,8 @@ def _reason(part: Contribution, recommendation: Recommendation, language: Langua
         return phrase("why_color", language, words=evidence[0]) if _in(evidence[0], language) else ""
     if part.feature == "history":
         return phrase("why_history", language, name=evidence[0]) if evidence else phrase("why_taste", language)
-    if part.feature == "price" and evidence and part.value > 0.2:
-        return phrase("why_price", language, price=money(Decimal(evidence[0]), product.currency))
+    if part.feature == "price" and evidence and abs(product.price - (named := Decimal(evidence[0]))) <= NEAR * named:
+        return phrase("why_price", language, price=money(named, product.currency))
     return ""
 
 

@@ -205,7 +205,8 @@ def _text(rng: random.Random, lang: str, spec: Mapping[str, Any], choice: tuple[
     material_word = material if lang == "en" else shop["materials"].get(material, "")
     kind = spec["name"][at]
     department, group = spec["in"]
-    parts = [brand[at], series[at], color_word, features[0][at], material_word, kind]
+    named = "" if kind.startswith(material_word) else material_word  # a down jacket is no down down jacket
+    parts = [brand[at], series[at], color_word, features[0][at], named, kind]
     words = {"series": series[at], "type": kind, "use": use[at], "brand": brand[at]}
     closings = _DINING_CLOSINGS if group in _SERVICES else _CLOSINGS
     details = (

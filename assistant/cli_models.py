@@ -247,13 +247,13 @@ def evaluate_pictures(
 
     Example: daogou evaluate pictures --data ../shared/data
     """
-    from assistant.evaluation.pictures import Histogram, grocery, run, sample
+    from assistant.evaluation.pictures import grocery, run, sample
     from catalog.pictures import open_picture_encoder
 
     with spinner("loading the encoder") as progress:
         encoder = open_picture_encoder(settings_of().picture_model)
         pictures = sample() if data is None else grocery(data / "grocery-iconic")
-        rows = run([Histogram(), encoder], pictures, progress)
+        rows = run(encoder, pictures, progress)
     print_rows(rows, as_json)
 
 

@@ -1,4 +1,4 @@
-"""Words to ranked product ids: full text in the database, for Chinese and English alike.
+"""Words to ranked product ids: full text in the database, SQLite's or PostgreSQL's, for Chinese and English alike.
 
 English words are stemmed. Chinese is stored character by character and asked for as phrases,
 one per word that the segmenter finds, so that 跑鞋 finds 越野跑鞋 whatever way either was cut.
@@ -6,10 +6,26 @@ one per word that the segmenter finds, so that 跑鞋 finds 越野跑鞋 whateve
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
-from typing import Any
+from functools import cache, reduce
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, TextClause, literal_column, select, table, text
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    TextClause,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.sql import column
 
 from catalog.amounts import normalize_measures, plain
@@ -119,7 +135,9 @@ _STOP_WORDS = frozenset(
     ]
 )
 
-product_words = table("product_words", column("rowid"))
+_SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")  # words are stemmed and cut already
+
+product_words = table("product_words", column("rowid"), column("words"))
 
 
 def document_words(raw: str) -> str:
@@ -136,48 +154,98 @@ def query_words(raw: str) -> list[str]:
     return list(phrases)
 
 
-def phrase(words: Iterable[str]) -> str:
-    """A match expression for any of `words`, each as one phrase; for filters on text."""
-    return " OR ".join(f'"{p}"' for w in words if (p := document_words(w)))
+class FullText(Protocol):
+    """Full text search in one kind of database. Words are as `query_words` has them."""
+
+    def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
+        """Selects the ids of at most `k` products that satisfy `where` and hold all, or any, of the words, best first."""
+        ...
+
+    def holds(self, words: Iterable[str]) -> ColumnElement[bool]:
+        """The condition that a product has any of `words`, each as one phrase; a word without any letter stands nowhere."""
+        ...
 
 
 class LexicalIndex:
-    """BM25 over the words of titles and of everything else (SQLite FTS5)."""
+    """Ranks by the words of titles and of everything else."""
+
+    def __init__(self, text: FullText) -> None:
+        self._text = text
 
     def rank(
         self, connection: Connection, raw: str, where: Sequence[ColumnElement[bool]], k: int
     ) -> tuple[list[int], int]:
         """Ids of at most `k` products that satisfy `where`, best match first, and how many are complete.
 
-        The complete ones, which hold all words of the query, come first, by BM25; if they are few,
-        those that hold some words follow.
+        The complete ones, which hold all words of the query, come first; if they are few, those that hold some
+        words follow.
         """
-        words = [f'"{p}"' for p in query_words(raw)]
+        words = query_words(raw)
         if not words:
             return [], 0
-        ids = self._match(connection, " AND ".join(words), where, k)
+        ids = list(connection.scalars(self._text.match(words, True, where, k)))
         complete = len(ids)
         if complete < min(ENOUGH, k) and len(words) > 1:
             known = set(ids)
-            ids += [i for i in self._match(connection, " OR ".join(words), where, k) if i not in known]
+            ids += [i for i in connection.scalars(self._text.match(words, False, where, k)) if i not in known]
         return ids[:k], complete
 
-    def _match(
-        self, connection: Connection, expression: str, where: Sequence[ColumnElement[bool]], k: int
-    ) -> list[int]:
+
+class SqliteText:
+    """FTS5, ranked by BM25."""
+
+    def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
         score: ColumnElement[Any] = literal_column(f"bm25(product_words, {TITLE_WEIGHT}, 1.0)")
-        statement = (
-            select(ProductRow.id)
-            .join(product_words, product_words.c.rowid == ProductRow.id)
-            .where(matches(expression), *where)
-            .order_by(score)
-            .limit(k)
-        )
-        return list(connection.scalars(statement))
+        expression = (" AND " if of_all else " OR ").join(f'"{word}"' for word in words)
+        return _ranked(_matches(expression), where).order_by(score).limit(k)
+
+    def holds(self, words: Iterable[str]) -> ColumnElement[bool]:
+        phrases = _phrases(words)
+        if not phrases:
+            return false()
+        found = select(product_words.c.rowid).where(_matches(" OR ".join(f'"{p}"' for p in phrases)))
+        return ProductRow.id.in_(found)
 
 
-def matches(expression: str) -> TextClause:
-    """The condition that a row of `product_words` matches `expression`."""
+class PostgresText:
+    """A tsvector with a GIN index, ranked by `ts_rank_cd` (cover density), words in titles counting most."""
+
+    def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
+        query = self._query(words, "&&" if of_all else "||")
+        body = 1 / TITLE_WEIGHT
+        weights = cast(literal(f"{{{body},{body},{body},1.0}}"), ARRAY(REAL))  # of the classes D, C, B, A
+        score = func.ts_rank_cd(weights, product_words.c.words, query)
+        return _ranked(product_words.c.words.op("@@")(query), where).order_by(score.desc(), ProductRow.id).limit(k)
+
+    def holds(self, words: Iterable[str]) -> ColumnElement[bool]:
+        phrases = _phrases(words)
+        if not phrases:
+            return false()
+        found = select(product_words.c.rowid).where(product_words.c.words.op("@@")(self._query(phrases, "||")))
+        return ProductRow.id.in_(found)
+
+    @staticmethod
+    def _query(phrases: Sequence[str], operator: str) -> ColumnElement[Any]:
+        each: list[ColumnElement[Any]] = [func.phraseto_tsquery(_SIMPLE, phrase) for phrase in phrases]
+        return reduce(lambda whole, one: whole.op(operator)(one), each)
+
+
+def full_text(engine: Engine) -> FullText:
+    """The full text search of a database."""
+    return SqliteText() if engine.dialect.name == "sqlite" else PostgresText()
+
+
+def _phrases(words: Iterable[str]) -> list[str]:
+    return [phrase for word in words if (phrase := document_words(word))]
+
+
+def _ranked(matches: ColumnElement[bool] | TextClause, where: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    joined = select(ProductRow.id).join(product_words, product_words.c.rowid == ProductRow.id)
+    return joined.where(matches, *where)
+
+
+def _matches(expression: str) -> TextClause:
+    """The condition that a row of SQLite's `product_words` matches `expression`."""
     name = f"words_{abs(hash(expression)) % 10**9}"
     return text(f"product_words MATCH :{name}").bindparams(**{name: expression})
 

@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, Text, and_, exists, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Text, and_, exists, func, not_, or_, select
 from sqlalchemy import cast as cast_sql
 
 from catalog.dense import VectorIndex
 from catalog.embedding import Embedder
 from catalog.facets import FacetIndex, Vocabulary
 from catalog.fusion import Fusion, fused_index
-from catalog.lexical import LexicalIndex, matches, phrase, product_words
+from catalog.lexical import LexicalIndex, full_text
 from catalog.schema import FacetRow, ProductRow, VariantRow, has_vector
 from catalog.store import ProductStore
 from catalog.types import FACETS, Candidate, Filters, Query, Relaxation
@@ -42,7 +42,8 @@ class Search:
         self._engine = store.engine
         self._embedder = embedder
         self._fusion = fusion
-        self._lexical = LexicalIndex()
+        self._text = full_text(store.engine)
+        self._lexical = LexicalIndex(self._text)
         self._version = -1
         self._vectors: VectorIndex
         self._facets: FacetIndex
@@ -138,20 +139,20 @@ class Search:
         unknown = [word for word in words if not self._facets.resolve(facet, word)]
         conditions = [_has_facet(facet, values)] if values else []
         if unknown and facet != "brand":
-            conditions += [_in_text(unknown)]
+            conditions += [self._text.holds(unknown)]
         return or_(*conditions) if conditions else _has_facet(facet, ())
 
     def _mentions(self, facet: str, word: str) -> ColumnElement[bool]:
         """The product has the value or so much as names it."""
         vocabulary = self._facets.vocabulary
         if facet not in FACETS:  # a style, a feature, an ingredient: only text can tell
-            return _in_text([word])
+            return self._text.holds([word])
         values = self._facets.resolve(facet, word)
         if facet == "size":
             return _has_size(list(values), in_stock=False)
         words = {word, *(a for v in (*values, vocabulary.canonical(facet, word)) for a in vocabulary.aliases(facet, v))}
         # A single Chinese character in running text is no mention: 皮 stands in 调皮 too.
-        mention = _in_text([w for w in words if len(w) > 1])
+        mention = self._text.holds([w for w in words if len(w) > 1])
         return or_(_has_facet(facet, values), mention) if facet != "category" else _has_facet(facet, values)
 
     def _passing(self, where: Sequence[ColumnElement[bool]]) -> NDArray[np.int64]:
@@ -250,15 +251,6 @@ def _has_facet(facet: str, values: Any) -> ColumnElement[bool]:
 def _has_size(keys: Sequence[str], in_stock: bool) -> ColumnElement[bool]:
     condition = and_(VariantRow.product_id == ProductRow.id, VariantRow.size_key.in_(sorted(keys)))
     return exists().where(condition, VariantRow.stock > 0) if in_stock else exists().where(condition)
-
-
-def _in_text(words: Sequence[str]) -> ColumnElement[bool]:
-    """A word without any letter stands nowhere."""
-    expression = phrase(words)
-    if not expression:
-        return false()
-    found: Select[Any] = select(product_words.c.rowid).where(matches(expression))
-    return ProductRow.id.in_(found)
 
 
 def _each_dropped(filters: Filters) -> Iterator[tuple[str, tuple[str, ...], Filters]]:

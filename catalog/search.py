@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Text, and_, exists, func, not_, or_, selec
 from sqlalchemy import cast as cast_sql
 
 from catalog.dense import VectorIndex
+from catalog.dense_postgres import PostgresVectors
 from catalog.embedding import Embedder
 from catalog.facets import FacetIndex, Vocabulary
 from catalog.fusion import Fusion, fused_index
@@ -45,6 +46,9 @@ class Search:
         self._text = full_text(store.engine)
         self._lexical = LexicalIndex(self._text)
         self._version = -1
+        self._remote = None
+        if fusion is None and PostgresVectors.usable(store.engine):  # what is fused is made in memory
+            self._remote = PostgresVectors(store.engine, embedder.name)
         self._vectors: VectorIndex
         self._facets: FacetIndex
         self._facet_vectors: dict[str, NDArray[np.float32]] = {}
@@ -76,7 +80,10 @@ class Search:
 
     def dense(self, query: Query, vector: NDArray[np.float32]) -> list[int]:
         """Row ids by the nearness of vectors alone."""
-        return self._vectors.rank(vector, self._passing(self._where(query.filters)), query.k)
+        where = self._where(query.filters)
+        if self._remote is not None:
+            return self._remote.rank(vector, where, query.k)
+        return self._vectors.rank(vector, self._passing(where), query.k)
 
     def count(self, filters: Filters) -> int:
         """How many products satisfy the filters."""
@@ -104,7 +111,10 @@ class Search:
         with self._lock:
             if version == self._version:
                 return
-            self._vectors = self._index()
+            if self._remote is not None:
+                self._remote.refresh()
+            else:
+                self._vectors = self._index()
             self._facets = FacetIndex(self._store.facet_values(), Vocabulary.load(), self._similar)
             self._allowed.clear()
             self._version = version

@@ -334,6 +334,29 @@ def bench_search(
     print_rows(rows, as_json)
 
 
+@bench_app.command("scale")
+def bench_scale(
+    sizes: Annotated[list[int] | None, typer.Option("--size", help="How many products; once for each size.")] = None,
+    databases: Annotated[list[str] | None, typer.Option("--database", help="sqlite or postgres.")] = None,
+    queries: Annotated[int, typer.Option(help="How many queries with each filter.")] = 100,
+    picture: Annotated[Path | None, typer.Option(help="A file to draw the curve into.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Import, search with three kinds of filter, and importing 1 % again, as the catalog grows, on both databases.
+
+    Example: daogou bench scale --size 10000 --size 100000 --picture scale.png
+    """
+    from assistant.evaluation.scale import draw, run
+
+    if unknown := set(databases or ()) - {"sqlite", "postgres"}:
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are sqlite and postgres")
+    with spinner("filling") as progress:
+        rows = run(sizes or [10_000, 100_000], databases or ["sqlite", "postgres"], queries, progress)
+    print_rows(rows, as_json)
+    if picture:
+        draw(rows, picture)
+
+
 @bench_app.command("turn")
 def bench_turn(as_json: Json = False) -> None:
     """Times of every stage over five turns in each language, on the shop as it is set up.

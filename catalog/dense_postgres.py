@@ -59,7 +59,8 @@ class PostgresVectors:
         with self._engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             connection.execute(_STALE, {"model": self._model})
-            self._copy(connection)
+            if self._copy(connection) > PAGE:
+                connection.execute(text("ANALYZE product_vectors"))  # a plan without figures reads all of it
             count, width = connection.execute(
                 text("SELECT count(*), max(vector_dims(vector)) FROM product_vectors WHERE model = :model"),
                 {"model": self._model},
@@ -103,19 +104,22 @@ class PostgresVectors:
             .limit(k)
         )
 
-    def _copy(self, connection: Connection) -> None:
-        """Write the vectors that the table lacks, by COPY."""
+    def _copy(self, connection: Connection) -> int:
+        """Write the vectors that the table lacks, by COPY; how many those were."""
         from pgvector import HalfVector
         from pgvector.psycopg import register_vector
 
         driver: Any = connection.connection.dbapi_connection
         register_vector(driver)
+        written = 0
         with driver.cursor() as cursor:
             for page in self._missing(connection):
+                written += len(page)
                 with cursor.copy("COPY product_vectors FROM STDIN WITH (FORMAT BINARY)") as copy:
                     copy.set_types(["int4", "text", "text", "halfvec"])
                     for row_id, digest, vector in page:
                         copy.write_row((row_id, self._model, digest, HalfVector(np.asarray(vector, dtype=np.float32))))
+        return written
 
     def _missing(self, connection: Connection) -> Iterator[list[tuple[int, str, Any]]]:
         """(row id, hash, vector) of products with a vector that the table does not have, in pages."""

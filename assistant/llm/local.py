@@ -1,5 +1,6 @@
 """A language model in this process: transformers, with a LoRA adapter merged in by peft."""
 
+import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from assistant.process import trim
 # Below this many allowed tokens, multiplying their rows of the output layer alone is cheaper
 # than the whole layer (262,144 rows in the embedded model, most of its cost per token).
 SLICED_OUTPUT = 32_768
+MOST_TOGETHER = 8  # JSON answers decoded at once
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -36,7 +38,9 @@ class LocalLLM:
         adapter: a directory with LoRA weights made for that model, or None.
         device: `auto`, `cpu`, `cuda`, ...; on CUDA the weights are bfloat16, on the CPU float32.
 
-    One request decodes at a time; others wait their turn.
+    Texts decode one at a time. JSON answers that are asked for while another is decoded are decoded together, at most
+    `MOST_TOGETHER`: reading the weights costs most of a step, and one reading serves all (Yu et al., "Orca: A
+    Distributed Serving System for Transformer-Based Generative Models", OSDI 2022).
     """
 
     def __init__(self, model: str | Path, adapter: Path | None = None, device: str = "auto") -> None:
@@ -58,6 +62,7 @@ class LocalLLM:
         self._cached_ids: list[int] = []
         self._cache = DynamicCache()
         self._lock = threading.Lock()
+        self._waiting: list[_Answer] = []
         trim()
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
@@ -70,23 +75,37 @@ class LocalLLM:
         return value_of(self.spell_json(prompt, schema, max_tokens=max_tokens))
 
     def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
-        matcher = self._grammars.matcher(schema)
-        ids = self._ids(prompt)
-        answer: list[int] = []
-        likely: list[float] = []
-        with self._lock:
-            while not matcher.is_stopped():
-                if len(answer) >= max_tokens:
-                    raise LLMError(f"the JSON answer did not end within {max_tokens} tokens")
-                step = matcher.compute_ff_tokens()
-                if step:
-                    likely += [1.0] * len(step)
-                else:
-                    token, probability = self._next(ids + answer, matcher.allowed())
-                    step, likely = [token], [*likely, probability]
-                matcher.consume(step)
-                answer += step
-        return list(self._spelt(answer, likely))
+        own = _Answer(self._ids(prompt), self._grammars.matcher(schema), max_tokens)
+        self._waiting.append(own)
+        with self._lock:  # who comes in decodes for all who wait, unless another has done it meanwhile
+            try:
+                if not own.is_over:
+                    self._decode([own, *(a for a in self._waiting if a is not own)][:MOST_TOGETHER])
+            finally:
+                self._waiting = [a for a in self._waiting if a is not own and not a.is_over]
+        if own.error is not None:
+            raise own.error
+        return list(self._spelt(own.tokens, own.likely))
+
+    def _decode(self, together: Sequence["_Answer"]) -> None:
+        """Decode answers to their ends; what one breaks on is told to it alone."""
+        if len(together) == 1:
+            alone = together[0]
+            while not alone.is_over:
+                alone.take(*self._next(alone.ids, alone.matcher.allowed()))
+            return
+        batch = _Batch(self.network, together, *self._shared(together))
+        while rows := batch.unfinished():
+            for row, hidden in zip(rows, batch.forward(rows), strict=True):
+                row.take(*self._choose(hidden, row.matcher.allowed()))
+
+    def _shared(self, together: Sequence["_Answer"]) -> tuple[DynamicCache, int]:
+        """What the cache holds of the beginning that all of the answers share, and how many tokens that is."""
+        known = min(_common_prefix(self._cached_ids, a.ids[:-1]) for a in together)
+        cache = DynamicCache() if known == 0 else copy.deepcopy(self._cache)
+        if 0 < known < len(self._cached_ids):
+            cache.crop(known - len(self._cached_ids))
+        return cache, known
 
     def _spelt(self, answer: Sequence[int], likely: Sequence[float]) -> Iterator[Piece]:
         """Tokens as text: those that only together make whole characters are one piece."""
@@ -123,7 +142,11 @@ class LocalLLM:
     @torch.inference_mode()
     def _next(self, ids: list[int], allowed: np.ndarray[Any, Any] | None) -> tuple[int, float]:
         """The likeliest token after `ids` and its probability, among the `allowed` ones (sorted ids) if given."""
-        hidden = self._hidden(ids)  # (hidden,)
+        return self._choose(self._hidden(ids), allowed)
+
+    @torch.inference_mode()
+    def _choose(self, hidden: torch.Tensor, allowed: np.ndarray[Any, Any] | None) -> tuple[int, float]:
+        """The likeliest token after a state (H,), and its probability."""
         if allowed is None:
             return _likeliest(self._output @ hidden)
         if len(allowed) == 1:
@@ -149,6 +172,87 @@ class LocalLLM:
         self._cached_ids = list(ids)
         hidden: torch.Tensor = states.last_hidden_state[0, -1]
         return hidden
+
+
+class _Answer:
+    """A JSON answer on its way: `ids` are the prompt and what is decoded of it, `tokens` the latter alone."""
+
+    def __init__(self, prompt: Sequence[int], matcher: "_Matcher", max_tokens: int) -> None:
+        self.ids = list(prompt)
+        self.matcher = matcher
+        self.tokens: list[int] = []
+        self.likely: list[float] = []
+        self.error: LLMError | None = None
+        self.is_over = False
+        self._most = max_tokens
+        self._forced()
+
+    def take(self, token: int, probability: float) -> None:
+        """Go on with a token, and with those that the grammar forces after it."""
+        self._take([token], [probability])
+        self._forced()
+
+    def _forced(self) -> None:
+        try:
+            while not self.matcher.is_stopped() and (forced := self.matcher.compute_ff_tokens()):
+                self._take(forced, [1.0] * len(forced))
+            self.is_over = self.matcher.is_stopped()
+            if not self.is_over and len(self.tokens) >= self._most:
+                raise LLMError(f"the JSON answer did not end within {self._most} tokens")
+        except LLMError as error:
+            self.error, self.is_over = error, True
+
+    def _take(self, tokens: list[int], likely: list[float]) -> None:
+        self.matcher.consume(tokens)
+        self.ids += tokens
+        self.tokens += tokens
+        self.likely += likely
+
+
+class _Batch:
+    """Answers that go through the network together, each row from where its own tokens end.
+
+    Rows are padded at the end of each step; the mask hides the padding for good, and positions count real tokens.
+    """
+
+    def __init__(self, network: Any, answers: Sequence[_Answer], shared: DynamicCache, known: int) -> None:
+        self._network = network
+        self._device = network.device
+        self._rows = list(answers)  # those that the cache holds, in its order
+        self._read = [known] * len(answers)  # tokens of each that the cache holds
+        self._mask = torch.ones(len(answers), known, dtype=torch.long, device=self._device)
+        self._cache = shared
+        if known:
+            self._cache.batch_repeat_interleave(len(answers))
+
+    def unfinished(self) -> list[_Answer]:
+        """The rows that go on; those that are over leave the cache."""
+        going = [n for n, row in enumerate(self._rows) if not row.is_over]
+        if going and len(going) < len(self._rows):
+            keep = torch.tensor(going, device=self._device)
+            self._cache.batch_select_indices(keep)
+            self._mask = self._mask[keep]
+            self._read = [self._read[n] for n in going]
+        self._rows = [self._rows[n] for n in going]
+        return self._rows
+
+    @torch.inference_mode()
+    def forward(self, rows: Sequence[_Answer]) -> torch.Tensor:
+        """The state (B, H) after the last token of each row."""
+        new = [row.ids[read:] for row, read in zip(rows, self._read, strict=True)]
+        longest = max(map(len, new))
+        ids = torch.tensor([own + [0] * (longest - len(own)) for own in new], device=self._device)  # (B, T)
+        real = torch.tensor([[1] * len(own) + [0] * (longest - len(own)) for own in new], device=self._device)
+        starts = torch.tensor(self._read, device=self._device)[:, None]
+        positions = starts + (real.cumsum(dim=1) - 1).clamp(min=0)  # (B, T)
+        self._mask = torch.cat([self._mask, real], dim=1)  # (B, past + T)
+        states = self._network.base_model(
+            ids, attention_mask=self._mask, position_ids=positions, past_key_values=self._cache, use_cache=True
+        ).last_hidden_state  # (B, T, H)
+        self._read = [len(row.ids) for row in rows]
+        last = torch.tensor([len(own) - 1 for own in new], device=self._device)
+        found: torch.Tensor = states[torch.arange(len(rows), device=self._device), last]
+        return found
 
 
 class _Grammars:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from catalog.feeds.source import BadValue, FeedOptions, Reject, clean, csv_rows, instant, open_text
-from catalog.feeds.table import resolve_columns
+from catalog.feeds.source import BadValue, FeedOptions, Reject, clean, instant
+from catalog.feeds.table import mapped_rows
 from catalog.fit import return_value
 from catalog.types import Interaction, InteractionKind
 
@@ -29,14 +29,7 @@ def read(path: Path, options: FeedOptions) -> Iterator[Interaction | Reject]:
     A `return` names the size that came back and the reason: too small, too large, or any other. A row of another kind
     with a quantity of 0 or less is a return or a cancellation and is rejected as such.
     """
-    names: dict[str, str] | None = None
-    with open_text(path, options.encoding) as text:
-        for number, row in csv_rows(text, "\t" if ".tsv" in path.suffixes else ","):
-            try:
-                names = names if names is not None else resolve_columns(row, COLUMNS, options, path)
-                yield _interaction(row, names)
-            except BadValue as error:
-                yield Reject(str(path), number, error.column, error.reason, row)
+    return mapped_rows(path, options, COLUMNS, _interaction)
 
 
 def _interaction(row: Mapping[str, str], names: Mapping[str, str]) -> Interaction:

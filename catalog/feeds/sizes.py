@@ -1,10 +1,10 @@
 """Size charts as a plain table: one line for each size of a category, narrowest size first."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from catalog.feeds.source import BadValue, FeedError, FeedOptions, Reject, clean, csv_rows, open_text
-from catalog.feeds.table import resolve_columns
+from catalog.feeds.source import BadValue, FeedError, FeedOptions, Reject, clean
+from catalog.feeds.table import mapped_rows
 from catalog.types import ChartSize
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -23,24 +23,13 @@ _RANGES = {"height": (50.0, 250.0, "centimetres"), "weight": (2.0, 300.0, "kilog
 def read(path: Path, options: FeedOptions) -> list[ChartSize]:
     """The lines of a chart file. Raises `FeedError` that names the first bad line: a chart with a gap misleads."""
     found: list[ChartSize] = []
-    for line in _lines(path, options):
+    for line in mapped_rows(path, options, COLUMNS, _line):
         if isinstance(line, Reject):
             raise FeedError(f"{line.file}, row {line.row}, column {line.column}: {line.reason}")
         found.append(line)
     if not found:
         raise FeedError(f"{path}: no sizes in it")
     return found
-
-
-def _lines(path: Path, options: FeedOptions) -> Iterator[ChartSize | Reject]:
-    names: Mapping[str, str] | None = None
-    with open_text(path, options.encoding) as text:
-        for number, row in csv_rows(text, "\t" if ".tsv" in path.suffixes else ","):
-            try:
-                names = names if names is not None else resolve_columns(row, COLUMNS, options, path)
-                yield _line(row, names)
-            except BadValue as error:
-                yield Reject(str(path), number, error.column, error.reason, row)
 
 
 def _line(row: Mapping[str, str], names: Mapping[str, str]) -> ChartSize:

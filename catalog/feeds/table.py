@@ -1,8 +1,8 @@
 """Plain tables: CSV, TSV or a YAML list, with a column map from our names to the feed's."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -22,6 +22,8 @@ from catalog.feeds.source import (
     whole,
 )
 from catalog.types import Attribute, Product, ProductText, Variant
+
+T = TypeVar("T")
 
 # Our field -> column names that are understood without a map.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -82,6 +84,23 @@ def products(rows: Iterable[tuple[int, Any]], path: Path, options: FeedOptions) 
         except BadValue as error:
             values = row if isinstance(row, Mapping) else {}
             yield Reject(str(path), number, error.column, error.reason, values)
+
+
+def mapped_rows(
+    path: Path,
+    options: FeedOptions,
+    known: Mapping[str, tuple[str, ...]],
+    make: Callable[[Mapping[str, str], Mapping[str, str]], T],
+) -> Iterator[T | Reject]:
+    """What `make` makes of each row of a CSV file (TSV by its name) and of our field -> column, or why it cannot."""
+    names: Mapping[str, str] | None = None
+    with open_text(path, options.encoding) as text:
+        for number, row in csv_rows(text, "\t" if ".tsv" in path.suffixes else ","):
+            try:
+                names = names if names is not None else resolve_columns(row, known, options, path)
+                yield make(row, names)
+            except BadValue as error:
+                yield Reject(str(path), number, error.column, error.reason, row)
 
 
 def resolve_columns(

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog.feeds import jsonlines
+from catalog.feeds import jsonlines, orders
 from catalog.feeds.importer import ImportReport, detect_format, import_catalog, import_history
 from catalog.feeds.source import FeedError, FeedOptions
 from catalog.store import ProductStore, Written
+from catalog.types import Interaction
 from tests.toy_shop import PRODUCTS
 
 OPTIONS = FeedOptions(currency="USD")
@@ -209,3 +210,19 @@ def test_shopify_orders(store: ProductStore, tmp_path: Path) -> None:
     )
     assert import_history(store, path, FeedOptions(), format="shopify").written.added == 2
     assert {i.product for i in store.history("a@b.c")} == {"bag", "red-scarf"}
+
+
+def test_returns_say_how_a_size_was_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "shopper,product,time,kind,size,reason\n"
+        "ann,red-scarf,2026-01-01,purchase,M,\n"
+        "ann,red-scarf,2026-01-02,return,M,too small\n"
+        "ann,red-scarf,2026-01-03,return,L,太大\n"
+        "ann,red-scarf,2026-01-04,return,L,damaged\n",
+        "utf-8",
+    )
+    rows = [row for row in orders.read(path, FeedOptions()) if isinstance(row, Interaction)]
+    assert [(row.kind, row.size, row.value) for row in rows] == [
+        ("purchase", "M", 1), ("return", "M", -1), ("return", "L", 1), ("return", "L", 0),
+    ]  # fmt: skip

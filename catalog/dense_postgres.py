@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog.schema import ProductRow, VectorRow, has_vector
 
-EXACT = 3_000  # products that pass up to which all of them are compared
+EXACT = 20_000  # products that pass up to which all of them are compared
 PAGE = 2_000  # vectors read and written at once
-BREADTH = 4  # candidates that HNSW holds, per result asked for
+BREADTH = 8  # candidates that HNSW holds, per result asked for
 MOST_CANDIDATES = 1_000  # pgvector holds no more
 _LOCK = 5_417_001  # one process at a time fills the table
 

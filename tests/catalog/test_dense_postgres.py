@@ -53,7 +53,7 @@ def nearest(vectors: Any, asked: Any, rows: Any, k: int) -> list[int]:
     return [int(n) for n in rows[np.argsort(-(vectors[rows] @ asked))[:k]]]
 
 
-@pytest.mark.parametrize("exact", [3_000, 10])
+@pytest.mark.parametrize("exact", [20_000, 10])
 @pytest.mark.parametrize("dearest", [COUNT, 60])
 def test_the_nearest_that_pass(
     store: ProductStore, vectors: Any, exact: int, dearest: int, monkeypatch: pytest.MonkeyPatch

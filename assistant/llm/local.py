@@ -1,8 +1,8 @@
 """A language model in this process: transformers, with a LoRA adapter merged in by peft."""
 
-import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,10 @@ class LocalLLM:
         adapter: a directory with LoRA weights made for that model, or None.
         device: `auto`, `cpu`, `cuda`, ...; on CUDA the weights are bfloat16, on the CPU float32.
 
-    Texts decode one at a time. JSON answers that are asked for while another is decoded are decoded together, at most
-    `MOST_TOGETHER`: reading the weights costs most of a step, and one reading serves all (Yu et al., "Orca: A
-    Distributed Serving System for Transformer-Based Generative Models", OSDI 2022).
+    Texts decode one at a time. JSON answers that are asked for at once are decoded together, at most `MOST_TOGETHER`,
+    each joining and leaving at any step: reading the weights costs most of a step, and one reading serves all (Yu et
+    al., "Orca: A Distributed Serving System for Transformer-Based Generative Models", OSDI 2022). Whoever waits for an
+    answer does the work while nobody else does.
     """
 
     def __init__(self, model: str | Path, adapter: Path | None = None, device: str = "auto") -> None:
@@ -61,8 +62,10 @@ class LocalLLM:
         self._grammars = _Grammars(self._tokens, self._output.shape[0])
         self._cached_ids: list[int] = []
         self._cache = DynamicCache()
-        self._lock = threading.Lock()
+        self._free = threading.Condition()  # told when an answer is over, and when the network is free
+        self._is_busy = False
         self._waiting: list[_Answer] = []
+        self._batch = _Batch(self.network)
         trim()
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
@@ -76,36 +79,65 @@ class LocalLLM:
 
     def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
         own = _Answer(self._ids(prompt), self._grammars.matcher(schema), max_tokens)
-        self._waiting.append(own)
-        with self._lock:  # who comes in decodes for all who wait, unless another has done it meanwhile
-            try:
-                if not own.is_over:
-                    self._decode([own, *(a for a in self._waiting if a is not own)][:MOST_TOGETHER])
-            finally:
-                self._waiting = [a for a in self._waiting if a is not own and not a.is_over]
+        with self._free:
+            self._waiting.append(own)
+            while self._is_busy and not own.is_over:
+                self._free.wait()
+            leads = not own.is_over
+            self._is_busy = self._is_busy or leads
+        if leads:
+            with self._giving_back():
+                self._decode(own)
         if own.error is not None:
             raise own.error
         return list(self._spelt(own.tokens, own.likely))
 
-    def _decode(self, together: Sequence["_Answer"]) -> None:
-        """Decode answers to their ends; what one breaks on is told to it alone."""
-        if len(together) == 1:
-            alone = together[0]
-            while not alone.is_over:
-                alone.take(*self._next(alone.ids, alone.matcher.allowed()))
-            return
-        batch = _Batch(self.network, together, *self._shared(together))
-        while rows := batch.unfinished():
-            for row, hidden in zip(rows, batch.forward(rows), strict=True):
-                row.take(*self._choose(hidden, row.matcher.allowed()))
+    def _decode(self, own: "_Answer") -> None:
+        """Decode until one's own answer is over, and those of the others on the way."""
+        joining: list[_Answer] = []
+        try:
+            while not own.is_over:
+                with self._free:
+                    going = sum(not row.is_over for row in self._batch.rows)
+                    # To read one prompt costs as much as a step of all: they are let in a few at a time.
+                    room = MOST_TOGETHER - going if going <= MOST_TOGETHER // 2 else 0
+                    joining, self._waiting = self._waiting[:room], self._waiting[room:]
+                if not going and joining == [own]:
+                    while not own.is_over and not self._waiting:
+                        own.take(*self._next(own.ids, own.matcher.allowed()))
+                    if not own.is_over:
+                        with self._free:
+                            self._waiting.insert(0, own)
+                    continue
+                for row, hidden in self._batch.step(joining):
+                    row.take(*self._choose(hidden, row.matcher.allowed()))
+                with self._free:
+                    self._free.notify_all()
+        except BaseException:
+            with self._free:
+                lost = {id(row): row for row in (*self._batch.rows, *joining) if row is not own and not row.is_over}
+                self._waiting += lost.values()  # others begin them anew
+            self._batch = _Batch(self.network)
+            raise
 
-    def _shared(self, together: Sequence["_Answer"]) -> tuple[DynamicCache, int]:
-        """What the cache holds of the beginning that all of the answers share, and how many tokens that is."""
-        known = min(_common_prefix(self._cached_ids, a.ids[:-1]) for a in together)
-        cache = DynamicCache() if known == 0 else copy.deepcopy(self._cache)
-        if 0 < known < len(self._cached_ids):
-            cache.crop(known - len(self._cached_ids))
-        return cache, known
+    @contextmanager
+    def _having(self) -> Iterator[None]:
+        """The network for oneself."""
+        with self._free:
+            while self._is_busy:
+                self._free.wait()
+            self._is_busy = True
+        with self._giving_back():
+            yield
+
+    @contextmanager
+    def _giving_back(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._free:
+                self._is_busy = False
+                self._free.notify_all()
 
     def _spelt(self, answer: Sequence[int], likely: Sequence[float]) -> Iterator[Piece]:
         """Tokens as text: those that only together make whole characters are one piece."""
@@ -128,7 +160,7 @@ class LocalLLM:
         """Decode text piece by piece; a piece ends where the bytes form whole characters."""
         answer: list[int] = []
         shown = ""
-        with self._lock:
+        with self._having():
             for _ in range(max_tokens):
                 token, _ = self._next(ids + answer, None)
                 if token in self._eos:
@@ -212,47 +244,84 @@ class _Answer:
 class _Batch:
     """Answers that go through the network together, each row from where its own tokens end.
 
-    Rows are padded at the end of each step; the mask hides the padding for good, and positions count real tokens.
+    Rows are padded at the end of each step; the mask hides the padding, and positions count real tokens.
     """
 
-    def __init__(self, network: Any, answers: Sequence[_Answer], shared: DynamicCache, known: int) -> None:
+    def __init__(self, network: Any) -> None:
         self._network = network
-        self._device = network.device
-        self._rows = list(answers)  # those that the cache holds, in its order
-        self._read = [known] * len(answers)  # tokens of each that the cache holds
-        self._mask = torch.ones(len(answers), known, dtype=torch.long, device=self._device)
-        self._cache = shared
-        if known:
-            self._cache.batch_repeat_interleave(len(answers))
+        self.rows: list[_Answer] = []  # those that the cache holds, in its order
+        self._read: list[int] = []  # tokens of each that the cache holds
+        self._mask = torch.zeros(0, 0, dtype=torch.long, device=network.device)  # (B, L)
+        self._cache: Any = DynamicCache()
 
-    def unfinished(self) -> list[_Answer]:
-        """The rows that go on; those that are over leave the cache."""
-        going = [n for n, row in enumerate(self._rows) if not row.is_over]
-        if going and len(going) < len(self._rows):
-            keep = torch.tensor(going, device=self._device)
-            self._cache.batch_select_indices(keep)
-            self._mask = self._mask[keep]
-            self._read = [self._read[n] for n in going]
-        self._rows = [self._rows[n] for n in going]
-        return self._rows
+    def step(self, joining: Sequence[_Answer]) -> Iterator[tuple[_Answer, torch.Tensor]]:
+        """Each unfinished row, with those that join, and the state (H,) after its last token."""
+        self._leave()
+        fresh = [row for row in joining if not row.is_over]
+        old = list(zip(self.rows, self._forward(), strict=True)) if self.rows else []
+        new: list[tuple[_Answer, torch.Tensor]] = []
+        if fresh:
+            other = _Batch(self._network)
+            other.rows, other._read = fresh, [0] * len(fresh)
+            other._mask = self._mask.new_zeros(len(fresh), 0)
+            new = list(zip(fresh, other._forward(), strict=True))
+            self._join(other)
+        return iter(old + new)
 
     @torch.inference_mode()
-    def forward(self, rows: Sequence[_Answer]) -> torch.Tensor:
+    def _forward(self) -> torch.Tensor:
         """The state (B, H) after the last token of each row."""
-        new = [row.ids[read:] for row, read in zip(rows, self._read, strict=True)]
+        device = self._mask.device
+        new = [row.ids[read:] for row, read in zip(self.rows, self._read, strict=True)]
         longest = max(map(len, new))
-        ids = torch.tensor([own + [0] * (longest - len(own)) for own in new], device=self._device)  # (B, T)
-        real = torch.tensor([[1] * len(own) + [0] * (longest - len(own)) for own in new], device=self._device)
-        starts = torch.tensor(self._read, device=self._device)[:, None]
+        ids = torch.tensor([own + [0] * (longest - len(own)) for own in new], device=device)  # (B, T)
+        real = torch.tensor([[1] * len(own) + [0] * (longest - len(own)) for own in new], device=device)
+        starts = torch.tensor(self._read, device=device)[:, None]
         positions = starts + (real.cumsum(dim=1) - 1).clamp(min=0)  # (B, T)
-        self._mask = torch.cat([self._mask, real], dim=1)  # (B, past + T)
+        self._mask = torch.cat([self._mask, real], dim=1)  # (B, L + T)
         states = self._network.base_model(
             ids, attention_mask=self._mask, position_ids=positions, past_key_values=self._cache, use_cache=True
         ).last_hidden_state  # (B, T, H)
-        self._read = [len(row.ids) for row in rows]
-        last = torch.tensor([len(own) - 1 for own in new], device=self._device)
-        found: torch.Tensor = states[torch.arange(len(rows), device=self._device), last]
+        self._read = [len(row.ids) for row in self.rows]
+        last = torch.tensor([len(own) - 1 for own in new], device=device)
+        found: torch.Tensor = states[torch.arange(len(new), device=device), last]
         return found
+
+    def _leave(self) -> None:
+        """Rows that are over leave, and with them the room that they took."""
+        going = [n for n, row in enumerate(self.rows) if not row.is_over]
+        if len(going) == len(self.rows):
+            return
+        self.rows, self._read = [self.rows[n] for n in going], [self._read[n] for n in going]
+        if not going:
+            self._cache, self._mask = DynamicCache(), self._mask.new_zeros(0, 0)
+            return
+        self._mask = self._mask[going]
+        self._cache.batch_select_indices(torch.tensor(going, device=self._mask.device))
+        length = int(self._mask.sum(dim=1).max())
+        order = torch.argsort(self._mask, dim=1, descending=True, stable=True)[:, :length]  # real tokens first
+        self._mask = self._mask.gather(1, order)
+        for layer in self._cache.layers:
+            where = order[:, None, :, None].expand(-1, layer.keys.shape[1], -1, layer.keys.shape[3])
+            layer.keys, layer.values = layer.keys.gather(2, where), layer.values.gather(2, where)
+
+    def _join(self, other: "_Batch") -> None:
+        """Take over another batch's rows."""
+        if not self.rows:
+            self.rows, self._read, self._mask, self._cache = other.rows, other._read, other._mask, other._cache
+            return
+        length = max(self._mask.shape[1], other._mask.shape[1])
+        for mine, theirs in zip(self._cache.layers, other._cache.layers, strict=True):
+            mine.keys = torch.cat([_longer(mine.keys, length), _longer(theirs.keys, length)])
+            mine.values = torch.cat([_longer(mine.values, length), _longer(theirs.values, length)])
+        masks = [torch.nn.functional.pad(m, (0, length - m.shape[1])) for m in (self._mask, other._mask)]
+        self._mask = torch.cat(masks)
+        self.rows, self._read = self.rows + other.rows, self._read + other._read
+
+
+def _longer(states: torch.Tensor, length: int) -> torch.Tensor:
+    """Keys or values (B, heads, L, D) with zeros after them, which the mask hides."""
+    return torch.nn.functional.pad(states, (0, 0, 0, length - states.shape[2]))
 
 
 class _Grammars:

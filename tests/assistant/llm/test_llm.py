@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assistant.llm import LLM, LLMError, embedded
-from assistant.llm.local import LocalLLM
+from assistant.llm.local import LocalLLM, _Batch
 from assistant.llm.protocol import until_stop
 from assistant.llm.server import ServerLLM
 from assistant.settings import Settings
@@ -50,6 +51,30 @@ class TestLocal(LLMContract):
         next(stream)
         stream.close()  # type: ignore[attr-defined]
         assert llm.complete("One, two, three,", max_tokens=6) == whole
+
+    def test_what_breaks_one_answer_leaves_the_others(self, llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The network fails once while several wait: who led is told, the others get their answers."""
+        forward, failures = _Batch._forward, [RuntimeError("out of memory")]
+
+        def fails_once(batch: _Batch) -> Any:
+            if failures:
+                raise failures.pop()
+            return forward(batch)
+
+        prompts = [f'{count} red balls: {{"' for count in ("One", "Two", "Three", "Four", "Five", "Six")]
+        alone = [llm.complete_json(prompt, SCHEMA, max_tokens=60) for prompt in prompts]
+        monkeypatch.setattr(_Batch, "_forward", fails_once)
+
+        def ask(prompt: str) -> Any:
+            try:
+                return llm.complete_json(prompt, SCHEMA, max_tokens=60)
+            except RuntimeError as error:
+                return str(error)
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(ask, prompts, timeout=120))
+        assert answers.count("out of memory") <= 1
+        assert all(a == b for a, b in zip(answers, alone, strict=True) if a != "out of memory")
 
     def test_an_answer_that_does_not_end_is_an_error(self, llm: LLM) -> None:
         with pytest.raises(LLMError, match="within 3 tokens"):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from assistant.llm import LLM, LLMError, embedded
-from assistant.llm.local import LocalLLM, _Batch
+from assistant.llm.batch import Batch
+from assistant.llm.local import LocalLLM
 from assistant.llm.protocol import until_stop
 from assistant.llm.server import ServerLLM
 from assistant.settings import Settings
@@ -54,16 +55,16 @@ class TestLocal(LLMContract):
 
     def test_what_breaks_one_answer_leaves_the_others(self, llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
         """The network fails once while several wait: who led is told, the others get their answers."""
-        forward, failures = _Batch._forward, [RuntimeError("out of memory")]
+        forward, failures = Batch._forward, [RuntimeError("out of memory")]
 
-        def fails_once(batch: _Batch) -> Any:
+        def fails_once(batch: Batch) -> Any:
             if failures:
                 raise failures.pop()
             return forward(batch)
 
         prompts = [f'{count} red balls: {{"' for count in ("One", "Two", "Three", "Four", "Five", "Six")]
         alone = [llm.complete_json(prompt, SCHEMA, max_tokens=60) for prompt in prompts]
-        monkeypatch.setattr(_Batch, "_forward", fails_once)
+        monkeypatch.setattr(Batch, "_forward", fails_once)
 
         def ask(prompt: str) -> Any:
             try:

@@ -1,6 +1,6 @@
 """The size to take of a product, for a shopper, with the reasons: body, what they say, kept and sent back; other buyers."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,12 +9,15 @@ from assistant.profile import kept, kind_of
 from assistant.sizing import UNKNOWN, Advice, Scale, Worn, advise, believe, cut_of, place_of_body, scale_of, worn_as
 from assistant.types import Fact
 from catalog.amounts import normalize_size
-from catalog.fit import SILENCE, Fit, FitStore, Voices, chart_of
+from catalog.fit import FITS, SILENCE, Fit, FitStore, Voices, chart_of
 from catalog.store import ProductStore
 from catalog.types import ChartSize, Interaction, Language, Product
 
 FEWEST_VOICES = 2  # buyers whose word on the cut is told
 Facts = Mapping[str, Fact]
+Closet = Mapping[
+    tuple[str, ...], Sequence[tuple[str, Worn]]
+]  # scale -> sizes as the feed spells them, and how they fitted
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class FittingRoom:
         taken = [i for i in sized if i.kind == "return"] + kept(sized)
         bought = self._usable(shopper, taken)
         voices = self._fits.voices([*bought, *(p.external_id for p in products)])
-        return [fitted(p, charts, facts, taken, bought, voices) for p in products]
+        closet = closet_of(taken, bought, charts, voices)
+        return [fitted(p, charts, facts, closet, voices) for p in products]
 
     def _usable(self, shopper: str, taken: Sequence[Interaction]) -> dict[str, Product]:
         """What the shopper took, without the kinds whose sizes are to be forgotten."""
@@ -57,34 +61,39 @@ class FittingRoom:
         return {i: p for i, p in bought.items() if f"size:{kind_of(p)}" not in forgotten}
 
 
-def fitted(
-    product: Product,
-    charts: Sequence[ChartSize],
-    facts: Facts,
+def closet_of(
     taken: Sequence[Interaction],
     bought: Mapping[str, Product],
+    charts: Sequence[ChartSize],
     voices: Mapping[str, Voices],
+) -> Closet:
+    """The sizes kept and sent back of `bought` products, by the scale that they stand on."""
+    known = {i: (_scale(p, charts)[1].system, cut_of(voices.get(i, SILENCE))) for i, p in bought.items()}
+    closet: defaultdict[tuple[str, ...], list[tuple[str, Worn]]] = defaultdict(list)
+    for one in taken:
+        if (fit := worn_as(one.kind, one.value)) and one.product in known:
+            system, cut = known[one.product]
+            closet[system].append((one.size, Worn(normalize_size(one.size), fit, cut)))
+    return closet
+
+
+def fitted(
+    product: Product, charts: Sequence[ChartSize], facts: Facts, closet: Closet, voices: Mapping[str, Voices]
 ) -> Fitted:
-    """The advice for one product by what is given; `taken` are sizes kept and sent back of `bought` products."""
+    """The advice for one product by what is given."""
     if not (sizes := sizes_of(product)):
         return Fitted(product, UNKNOWN)
     chart, scale = _scale(product, charts)
-    own: Counter[tuple[str, Fit]] = Counter()
-    worn = []
-    for one in taken:
-        fit, other = worn_as(one.kind, one.value), bought.get(one.product)
-        if fit and other and _scale(other, charts)[1].system == scale.system:
-            worn.append(Worn(normalize_size(one.size), fit, cut_of(voices.get(one.product, SILENCE))))
-            own[one.size, fit] += 1
+    own = closet.get(scale.system, ())
     height, weight = (_number(facts, name) for name in ("height_cm", "weight_kg"))
     place = place_of_body(chart, scale, height, weight)
     said = next((s for name in ("size", "shoe_size") if (s := _said(facts, name)) in scale.places), "")
     heard = voices.get(product.external_id, SILENCE)
-    belief = believe(place, scale.places.get(said), worn, scale)
+    belief = believe(place, scale.places.get(said), [worn for _, worn in own], scale)
     measures = (("height_cm", height), ("weight_kg", weight)) if place is not None else ()
     return Fitted(
         product, advise(belief, scale, cut_of(heard), sizes), heard,
-        tuple((name, value) for name, value in measures if value), said if said else "", own,
+        tuple((name, value) for name, value in measures if value), said, Counter((size, worn.fit) for size, worn in own),
     )  # fmt: skip
 
 
@@ -144,11 +153,7 @@ def _reasons(found: Fitted, language: Language) -> Iterator[str]:
 
 def _cut(voices: Voices, language: Language) -> Iterator[str]:
     """How most buyers who speak of it find the size, and of what part they complain."""
-    counts: dict[Fit, int] = {
-        "small": voices.count("small"),
-        "large": voices.count("large"),
-        "right": voices.count("right"),
-    }
+    counts: dict[Fit, int] = {fit: voices.count(fit) for fit in FITS}
     fit = max(counts, key=counts.__getitem__)
     if counts[fit] < FEWEST_VOICES or 2 * counts[fit] <= sum(counts.values()):
         return

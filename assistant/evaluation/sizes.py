@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from assistant.fitting import Fitted, fitted, sizes_of
+from assistant.fitting import Fitted, closet_of, fitted, sizes_of
 from assistant.profile import kept
 from assistant.sizing import place_of_body, scale_of
 from assistant.types import Fact
@@ -48,7 +48,12 @@ def run(charts: Sequence[ChartSize], progress: Callable[[str], Any]) -> list[dic
     def ours(
         known: Callable[[Case], tuple[Mapping[str, Fact], Sequence[Interaction]]], heard: Mapping[str, Voices]
     ) -> Callable[[Case], Fitted]:
-        return lambda case: fitted(case.product, charts, *known(case), products, heard)
+        def way(case: Case) -> Fitted:
+            facts, taken = known(case)
+            bought = {i.product: products[i.product] for i in taken}
+            return fitted(case.product, charts, facts, closet_of(taken, bought, charts, heard), heard)
+
+        return way
 
     silent = dict.fromkeys(products, SILENCE)
     ways: dict[str, Callable[[Case], Sequence[str]]] = {

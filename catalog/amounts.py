@@ -45,6 +45,7 @@ HEIGHTS = (40, 260)  # centimetres
 WEIGHTS = (2, 400)  # kilograms
 
 
+@lru_cache(maxsize=8_192)
 def plain(text: str) -> str:
     """`text` in the form that comparisons use: NFKC, lower case, simplified Chinese."""
     text = unicodedata.normalize("NFKC", text).lower()

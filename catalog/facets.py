@@ -8,7 +8,7 @@ themselves in plain spelling.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 
 import snowballstemmer
@@ -29,12 +29,13 @@ _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[\u4e00-\u9fff]+")
 _stemmer = snowballstemmer.stemmer("english")
 
 
-@cache
+@lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """`shoes` and `shoe` as one; Chinese as it is."""
     return str(_stemmer.stemWord(word))
 
 
+@lru_cache(maxsize=65_536)  # a feed says the same few thousand words again and again
 def key(text: str) -> str:
     """Text as words are compared: plain, English words stemmed, single spaces."""
     return " ".join(stem(w) for w in _WORD.findall(plain(text)))

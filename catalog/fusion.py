@@ -166,5 +166,5 @@ def fused_index(store: ProductStore, embedder: Embedder, fusion: Fusion) -> Vect
         ids += [batch[n] for n in there]
         vectors.append(fused[there].astype(np.float16))
     if not ids:
-        return VectorIndex.build(np.zeros(0, np.int64), np.zeros((0, 1), np.float16))
+        return VectorIndex.empty()
     return VectorIndex.build(np.array(ids, dtype=np.int64), np.concatenate(vectors))

@@ -5,8 +5,8 @@ one per word that the segmenter finds, so that 跑鞋 finds 越野跑鞋 whateve
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import cache, reduce
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, reduce
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -137,6 +137,13 @@ _STOP_WORDS = frozenset(
 
 _SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")  # words are stemmed and cut already
 
+_WRITE_WORDS = text(
+    "INSERT INTO product_words (rowid, words) "
+    "SELECT id, setweight(to_tsvector('simple', title), 'A') || to_tsvector('simple', body) "
+    "FROM unnest(CAST(:ids AS bigint[]), CAST(:titles AS text[]), CAST(:bodies AS text[])) AS t (id, title, body) "
+    "ON CONFLICT (rowid) DO UPDATE SET words = excluded.words"
+)
+
 product_words = table("product_words", column("rowid"), column("words"))
 
 
@@ -156,6 +163,10 @@ def query_words(raw: str) -> list[str]:
 
 class FullText(Protocol):
     """Full text search in one kind of database. Words are as `query_words` has them."""
+
+    def write(self, connection: Connection, texts: Mapping[int, tuple[str, str]]) -> None:
+        """Index the words of titles and of the rest, by row id, in place of what was indexed before."""
+        ...
 
     def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
         """Selects the ids of at most `k` products that satisfy `where` and hold all, or any, of the words, best first."""
@@ -194,6 +205,11 @@ class LexicalIndex:
 class SqliteText:
     """FTS5, ranked by BM25."""
 
+    def write(self, connection: Connection, texts: Mapping[int, tuple[str, str]]) -> None:
+        rows = [{"id": i, "title": title, "body": body} for i, (title, body) in texts.items()]
+        connection.execute(text("DELETE FROM product_words WHERE rowid = :id"), rows)
+        connection.execute(text("INSERT INTO product_words (rowid, title, body) VALUES (:id, :title, :body)"), rows)
+
     def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
         score: ColumnElement[Any] = literal_column(f"bm25(product_words, {TITLE_WEIGHT}, 1.0)")
         expression = (" AND " if of_all else " OR ").join(f'"{word}"' for word in words)
@@ -209,6 +225,10 @@ class SqliteText:
 
 class PostgresText:
     """A tsvector with a GIN index, ranked by `ts_rank_cd` (cover density), words in titles counting most."""
+
+    def write(self, connection: Connection, texts: Mapping[int, tuple[str, str]]) -> None:
+        titles, bodies = zip(*texts.values(), strict=True)
+        connection.execute(_WRITE_WORDS, {"ids": list(texts), "titles": list(titles), "bodies": list(bodies)})
 
     def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
         query = self._query(words, "&&" if of_all else "||")
@@ -265,7 +285,7 @@ def _tokens(raw: str, cut: bool = False) -> Iterable[list[str]]:
             yield list(token)
 
 
-@cache
+@lru_cache(maxsize=8_192)
 def _cut(run: str) -> tuple[str, ...]:
     import rjieba
 

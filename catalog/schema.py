@@ -107,6 +107,7 @@ class ProductRow(Base):
     picture_hash: Mapped[str] = mapped_column(String(64), server_default="")  # of the picture that is embedded
     url: Mapped[str] = mapped_column(Text)
     created: Mapped[datetime | None] = mapped_column(Instant)
+    changed: Mapped[int] = mapped_column(server_default="0", index=True)  # the catalog's version that last wrote it
     # Covers the limits that most searches have, so that no row of this wide table is read for them.
     __table_args__ = (Index(None, "price", "stock", "rating"),)
 

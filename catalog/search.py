@@ -112,7 +112,7 @@ class Search:
             if version == self._version:
                 return
             if self._remote is not None:
-                self._remote.refresh()
+                self._remote.refresh(self._version)
             else:
                 self._vectors = self._index()
             self._facets = FacetIndex(self._store.facet_values(), Vocabulary.load(), self._similar)
@@ -122,7 +122,9 @@ class Search:
     def _index(self) -> VectorIndex:
         """The products' vectors: those of their texts, or fused with what else is known of them."""
         if self._fusion is None:
-            return VectorIndex.load(self._engine, has_vector(self._embedder.name))
+            has = has_vector(self._embedder.name)
+            known = self._vectors if self._version >= 0 else VectorIndex.empty()
+            return known.updated(self._engine, has, self._version)
         return fused_index(self._store, self._embedder, self._fusion)
 
     # -- filters -------------------------------------------------------------------------

@@ -1,10 +1,8 @@
 """Products in and out of the database. Ids, rows and sessions stay in here."""
 
-import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -24,13 +22,23 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
-    text,
     update,
 )
 
-from catalog.amounts import normalize_size
-from catalog.facets import Vocabulary, facet_values
-from catalog.lexical import document_words
+from catalog.bulk import add_rows
+from catalog.facets import Vocabulary
+from catalog.lexical import full_text
+from catalog.rows import (
+    CHILDREN,
+    child_rows,
+    content_hash,
+    embedding_texts,
+    fields,
+    product_row,
+    searched_text,
+    to_product,
+    vector_hash,
+)
 from catalog.schema import (
     AttributeRow,
     CatalogVersionRow,
@@ -47,7 +55,7 @@ from catalog.schema import (
     VectorRow,
     insert_of,
 )
-from catalog.types import Attribute, Interaction, Opinion, Product, ProductText, Review, Variant
+from catalog.types import Attribute, Interaction, Opinion, Product
 
 KEPT = 5_000  # products in memory
 BATCH = 1_000
@@ -55,7 +63,6 @@ _INTERACTION: Any = (
     InteractionRow.shopper_id, ProductRow.external_id, InteractionRow.kind, InteractionRow.time, InteractionRow.value,
     InteractionRow.session, InteractionRow.position, InteractionRow.size,
 )  # fmt: skip
-_CHILDREN = (ProductTextRow, AttributeRow, VariantRow, FacetRow, ReviewRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +77,6 @@ class Written:
         return Written(self.added + other.added, self.updated + other.updated, self.unchanged + other.unchanged)
 
 
-def embedding_texts(product: Product) -> tuple[str, ...]:
-    """What is embedded of a product, one text per language: title, kind, attributes, description."""
-    return tuple(
-        ". ".join(
-            filter(
-                None,
-                (
-                    t.title,
-                    " ".join(t.category[-1:]),
-                    ", ".join(a.value for a in product.attributes if a.language == language),
-                    t.description[:200],
-                ),
-            )
-        )
-        for language, t in sorted(product.texts.items())
-    )
-
-
-def vector_hash(texts: Sequence[str]) -> str:
-    """The key that a product's embedding is cached under."""
-    return hashlib.sha256("\x1e".join(texts).encode()).hexdigest()
-
-
 class ProductStore:
     """Reads and writes products, shoppers and interactions."""
 
@@ -100,6 +84,7 @@ class ProductStore:
         self.engine = engine
         self._vocabulary = Vocabulary.load()
         self._insert = insert_of(engine)
+        self._text = full_text(engine)
         self._kept: OrderedDict[int, Product] = OrderedDict()  # of this version of the catalog, the last used last
         self._kept_version = -1
         self._lock = Lock()
@@ -130,51 +115,27 @@ class ProductStore:
             old = [known[e].id for e in changed if e in known]
             self._clear(connection, old)
             self._write(connection, changed)
-            _count_up(connection)
         updated = sum(e in known for e in changed)
         return Written(len(changed) - updated, updated, len(batch) - len(changed))
 
     def _clear(self, connection: Connection, ids: Sequence[int]) -> None:
-        if not ids:
-            return
-        for table in _CHILDREN:
+        for table in CHILDREN if ids else ():
             connection.execute(delete(table).where(table.product_id.in_(ids)))
-        connection.execute(text("DELETE FROM product_words WHERE rowid = :id"), [{"id": i} for i in ids])
 
     def _write(self, connection: Connection, items: Mapping[str, tuple[Product, str]]) -> None:
-        rows = [_product_row(product, digest) for product, digest in items.values()]
+        changed = count_up(connection)
+        rows = [{**product_row(product, digest), "changed": changed} for product, digest in items.values()]
         statement = self._insert(ProductRow)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[ProductRow.external_id],
-                set_={name: statement.excluded[name] for name in rows[0] if name != "external_id"},
-            ),
-            rows,
-        )
-        ids = dict(
-            connection.execute(select(ProductRow.external_id, ProductRow.id).where(ProductRow.external_id.in_(items)))
-            .tuples()
-            .all()
-        )
-        children: dict[Any, list[dict[str, Any]]] = {table: [] for table in _CHILDREN}
-        words = []
-        for external_id, (product, _) in items.items():
-            for table, child_rows in _child_rows(product, self._vocabulary).items():
-                children[table] += [{"product_id": ids[external_id], **row} for row in child_rows]
-            words.append({"id": ids[external_id], **_words(product)})
-        for table, child_rows in children.items():
-            if child_rows:
-                connection.execute(insert(table), child_rows)
-        connection.execute(text(self._insert_words), words)
-
-    @property
-    def _insert_words(self) -> str:
-        if self.engine.dialect.name == "sqlite":
-            return "INSERT INTO product_words (rowid, title, body) VALUES (:id, :title, :body)"
-        return (
-            "INSERT INTO product_words (rowid, words) VALUES (:id, "
-            "setweight(to_tsvector('simple', :title), 'A') || to_tsvector('simple', :body))"
-        )
+        written = statement.on_conflict_do_update(
+            index_elements=[ProductRow.external_id],
+            set_={name: statement.excluded[name] for name in rows[0] if name != "external_id"},
+        ).returning(ProductRow.external_id, ProductRow.id)
+        ids = dict(connection.execute(written, rows).tuples().all())
+        products = {ids[external_id]: product for external_id, (product, _) in items.items()}
+        told = {row_id: child_rows(product, self._vocabulary) for row_id, product in products.items()}
+        for table in CHILDREN:
+            add_rows(connection, table, [{"product_id": i, **row} for i, own in told.items() for row in own[table]])
+        self._text.write(connection, {row_id: searched_text(product) for row_id, product in products.items()})
 
     # -- products out --------------------------------------------------------------------
 
@@ -220,7 +181,7 @@ class ProductStore:
                 table: _by_product(connection, table, ids)
                 for table in (ProductTextRow, AttributeRow, VariantRow, OpinionRow, *([ReviewRow] if reviews else []))
             }
-        return {i: _product(rows[i], children) for i in ids if i in rows}
+        return {i: to_product(rows[i], children) for i in ids if i in rows}
 
     def get(self, external_id: str, reviews: bool = False) -> Product | None:
         """One product by the shop's own id."""
@@ -356,10 +317,9 @@ class ProductStore:
             known = select(ProductRow.external_id, ProductRow.id).where(ProductRow.external_id.in_(summed))
             ids = dict(connection.execute(known).tuples().all())
             connection.execute(delete(OpinionRow).where(OpinionRow.product_id.in_(ids.values())))
-            rows = [{"product_id": ids[p], **_fields(o)} for p, said in summed.items() if p in ids for o in said]
-            if rows:
-                connection.execute(insert(OpinionRow), rows)
-            _count_up(connection)
+            rows = [{"product_id": ids[p], **fields(o)} for p, said in summed.items() if p in ids for o in said]
+            add_rows(connection, OpinionRow, rows)
+            count_up(connection)
 
     def set_found(self, found: Mapping[str, Sequence[Attribute]]) -> int:
         """Keep attributes found in texts, by the shop's own ids, in place of those found before; how many products changed.
@@ -393,19 +353,25 @@ class ProductStore:
         ids = list(products)
         for table in (AttributeRow, FacetRow):
             rows = [
-                {"product_id": i, **row} for i, p in products.items() for row in _child_rows(p, self._vocabulary)[table]
+                {"product_id": i, **row} for i, p in products.items() for row in child_rows(p, self._vocabulary)[table]
             ]
             connection.execute(delete(table).where(table.product_id.in_(ids)))
-            if rows:
-                connection.execute(insert(table), rows)
+            add_rows(connection, table, rows)
         connection.execute(_colors_seen([p.external_id for p in products.values()]))
-        connection.execute(text("DELETE FROM product_words WHERE rowid = :id"), [{"id": i} for i in ids])
-        connection.execute(text(self._insert_words), [{"id": i, **_words(p)} for i, p in products.items()])
+        self._text.write(connection, {i: searched_text(p) for i, p in products.items()})
+        changed = update(ProductRow).where(ProductRow.id == bindparam("row"))
         connection.execute(
-            update(ProductRow).where(ProductRow.id == bindparam("row")).values(vector_hash=bindparam("digest")),
+            changed.values(vector_hash=bindparam("digest"), changed=count_up(connection)),
             [{"row": i, "digest": vector_hash(embedding_texts(p))} for i, p in products.items()],
         )
-        _count_up(connection)
+
+    def touch(self, ids: Sequence[int]) -> None:
+        """Count products, by row id, as changed: something that is derived from them is new."""
+        with self.engine.begin() as connection:
+            version = count_up(connection)
+            for at in range(0, len(ids), BATCH):
+                some = ProductRow.id.in_(ids[at : at + BATCH])
+                connection.execute(update(ProductRow).where(some).values(changed=version))
 
     def set_pictures(self, hashes: Mapping[str, str]) -> None:
         """Note, by the shop's own ids, which picture each product has; what has no colour gets those of the picture."""
@@ -415,7 +381,7 @@ class ProductStore:
             with self.engine.begin() as connection:
                 connection.execute(statement, rows)
                 connection.execute(_colors_seen(list(hashes)))
-                _count_up(connection)
+                count_up(connection)
 
     def add_picture_colors(self, colors: Mapping[str, Sequence[str]]) -> None:
         """Keep the colours that pictures show, by the hash of the picture."""
@@ -451,7 +417,7 @@ class ProductStore:
                 .values(stock=stock, content_hash=""),
                 {"product": external_id},
             )
-            _count_up(connection)
+            count_up(connection)
 
 
 def _colors_seen(products: Sequence[str]) -> Insert:
@@ -463,13 +429,6 @@ def _colors_seen(products: Sequence[str]) -> Insert:
         .where(ProductRow.external_id.in_(products), ~named)
     )
     return insert(FacetRow).from_select(["product_id", "facet", "value"], seen)
-
-
-def content_hash(product: Product) -> str:
-    """Changes when anything that the feed says of the product does."""
-    said = asdict(product)
-    del said["opinions"]
-    return hashlib.sha256(json.dumps(said, default=str, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def batches(products: Iterable[Product]) -> Iterator[list[Product]]:
@@ -484,88 +443,17 @@ def batches(products: Iterable[Product]) -> Iterator[list[Product]]:
         yield batch
 
 
-def _count_up(connection: Connection) -> None:
-    connection.execute(update(CatalogVersionRow).values(version=literal_column("version + 1")))
-
-
-def _product_row(product: Product, digest: str) -> dict[str, Any]:
-    return {
-        "external_id": product.external_id,
-        "content_hash": digest,
-        "vector_hash": vector_hash(embedding_texts(product)),
-        "brand": product.brand,
-        "price": product.price,
-        "currency": product.currency,
-        "rating": product.rating,
-        "review_count": product.review_count,
-        "stock": product.stock,
-        "image": product.image,
-        "picture_hash": "",
-        "url": product.url,
-        "created": product.created,
-    }
-
-
-def _child_rows(product: Product, vocabulary: Vocabulary) -> dict[Any, list[dict[str, Any]]]:
-    return {
-        ProductTextRow: [
-            {"language": lang, "title": t.title, "description": t.description, "category": list(t.category)}
-            for lang, t in product.texts.items()
-        ],
-        AttributeRow: [{"position": n, **_fields(a)} for n, a in enumerate(product.attributes)],
-        VariantRow: [
-            {"position": n, "size_key": normalize_size(v.size), **_fields(v)} for n, v in enumerate(product.variants)
-        ],
-        FacetRow: [{"facet": f, "value": v} for f, v in sorted(facet_values(product, vocabulary))],
-        ReviewRow: [{"position": n, **_fields(r)} for n, r in enumerate(product.reviews)],
-    }
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
-
-
-def _words(product: Product) -> dict[str, str]:
-    """The words that full text search looks through."""
-    texts = product.texts.values()
-    body = [
-        product.brand,
-        *(a.value for a in product.attributes),
-        *(c for t in texts for c in t.category),
-        *(t.description for t in texts),
-    ]
-    return {
-        "title": document_words(" ".join(t.title for t in texts)),
-        "body": document_words(" ".join(body)),
-    }
+def count_up(connection: Connection) -> int:
+    """The catalog's next version. Whoever counts holds it until the end of the transaction, so that all that a version
+    wrote is there when it can be read.
+    """
+    counted = (
+        update(CatalogVersionRow).values(version=literal_column("version + 1")).returning(CatalogVersionRow.version)
+    )
+    return connection.execute(counted).scalar_one()
 
 
 def _by_product(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
     columns = table.__table__
     rows = connection.execute(select(columns).where(table.product_id.in_(ids)).order_by(*columns.primary_key.columns))
     return {i: list(group) for i, group in groupby(rows, attrgetter("product_id"))}
-
-
-def _product(row: Row[Any], children: Mapping[Any, Mapping[int, list[Row[Any]]]]) -> Product:
-    def of(table: Any) -> list[Row[Any]]:
-        return children.get(table, {}).get(row.id, [])
-
-    return Product(
-        external_id=row.external_id,
-        price=row.price,
-        currency=row.currency,
-        texts={t.language: ProductText(t.title, t.description, tuple(t.category)) for t in of(ProductTextRow)},
-        brand=row.brand,
-        attributes=tuple(Attribute(a.name, a.value, a.language, a.span, a.confidence) for a in of(AttributeRow)),
-        variants=tuple(Variant(v.sku, v.size, v.color, v.stock, v.price) for v in of(VariantRow)),
-        reviews=tuple(Review(r.author, r.rating, r.text, r.language, r.created) for r in of(ReviewRow)),
-        rating=row.rating,
-        review_count=row.review_count,
-        stock=row.stock,
-        image=row.image,
-        url=row.url,
-        created=row.created,
-        opinions=tuple(
-            Opinion(o.aspect, o.good, o.bad) for o in sorted(of(OpinionRow), key=lambda o: -(o.good + o.bad))
-        ),
-    )

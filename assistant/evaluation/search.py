@@ -27,9 +27,10 @@ from catalog.dense import VectorIndex
 from catalog.embedding import EMBEDDED, EmbeddedEncoder, add_vectors, embed_products
 from catalog.feeds import jsonlines
 from catalog.feeds.source import FeedOptions
+from catalog.rows import embedding_texts, vector_hash
 from catalog.schema import has_vector, open_database
 from catalog.search import Search, fuse
-from catalog.store import ProductStore, embedding_texts, vector_hash
+from catalog.store import ProductStore
 from catalog.types import Filters, Product, Query
 
 SEED = 7

@@ -135,7 +135,7 @@ def scales() -> dict[str, tuple[str, list[str]]]:
 def write(target: Path = HERE) -> None:
     """Write products, tastes, history and the products' vectors."""
     from catalog.embedding import EmbeddedEncoder, product_vector
-    from catalog.store import embedding_texts, vector_hash
+    from catalog.rows import embedding_texts, vector_hash
 
     products, tastes = build_products(), build_tastes()
     text = io.StringIO()

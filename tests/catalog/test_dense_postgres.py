@@ -11,8 +11,9 @@ from sqlalchemy import Engine, create_engine, text
 from catalog import dense_postgres
 from catalog.dense_postgres import PostgresVectors
 from catalog.embedding import add_vectors
+from catalog.rows import embedding_texts, vector_hash
 from catalog.schema import ProductRow, open_database
-from catalog.store import ProductStore, embedding_texts, vector_hash
+from catalog.store import ProductStore
 from tests.toy_shop import product
 
 pytestmark = pytest.mark.postgres

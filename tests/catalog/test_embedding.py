@@ -1,13 +1,18 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import Engine
 
 from catalog.dense import VectorIndex
 from catalog.embedding import Embedder, EmbeddingError, SentenceTransformerEncoder, embed_products
+from catalog.schema import has_vector
 from catalog.search import Search
 from catalog.store import ProductStore
+from catalog.types import ProductText
 from tests.contracts import EmbedderContract
+from tests.toy_shop import PRODUCTS
 
 
 class TestEmbeddedEncoder(EmbedderContract):
@@ -58,6 +63,23 @@ def test_the_index_agrees_with_exact_search() -> None:
     assert np.mean(found) >= 0.95
 
 
+def test_an_index_follows_the_catalog(engine: Engine, embedder: Embedder) -> None:
+    store, has = ProductStore(engine), has_vector(embedder.name)
+    store.upsert(PRODUCTS[:4])
+    embed_products(store, embedder)
+    index, seen = VectorIndex.empty().updated(engine, has, -1), store.version()
+    dearer = replace(PRODUCTS[0], price=PRODUCTS[0].price + 1)
+    store.upsert([dearer])
+    assert index.updated(engine, has, seen) is index  # no vector has changed
+    renamed = replace(PRODUCTS[1], texts={"en": ProductText("Blue kettle", "", ("kitchen",))})
+    store.upsert([renamed, *PRODUCTS[4:]])
+    assert len(index.updated(engine, has, seen).ids) == 3  # what is renamed is no longer that
+    embed_products(store, embedder)
+    later, anew = index.updated(engine, has, seen), VectorIndex.load(engine, has)
+    assert later.ids.tolist() == anew.ids.tolist()
+    assert (later.vectors == anew.vectors).all()
+
+
 def test_an_empty_index_finds_nothing() -> None:
-    index = VectorIndex.build(np.zeros(0, np.int64), np.zeros((0, 8), np.float16))
+    index = VectorIndex.empty()
     assert index.rank(np.ones(8, np.float32), np.zeros(0, np.int64), 5) == []

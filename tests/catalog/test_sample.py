@@ -9,9 +9,9 @@ import numpy as np
 
 from catalog.feeds import jsonlines
 from catalog.pictures import picture_hash
+from catalog.rows import embedding_texts, vector_hash
 from catalog.sample.build import build_history, build_products, build_tastes
 from catalog.sample.pictures import SHAPES, draw
-from catalog.store import embedding_texts, vector_hash
 
 PRODUCTS = build_products()
 HERE = files("catalog.sample")

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, Literal, Protocol
 
 from assistant.cart import deed
-from assistant.explain import Explainer, about, to_pick
+from assistant.explain import Explainer, about, composed, to_pick
 from assistant.fitting import Fitted, FittingRoom, size_line, size_on_card, sizes_of
 from assistant.phrases import listed, money, phrase, sentences
 from assistant.profile import Portrait, portrait_of
@@ -94,6 +94,26 @@ class Answers:
             yield self._feedback(state, note)
         else:
             yield self._talk(state, parsed, shopper)
+
+    def by_words(self, state: DialogueState, shopper: str, clock: Clock) -> Iterator[Reply]:
+        """What search finds for a message that nobody could read, and that this is so.
+
+        What was ruled out before stays so, and so do limits of price and rating; what kind of thing was looked for may be
+        another now.
+        """
+        language, limits = state.language, replace(state.filters(), include={})
+        ranked = self._ranker.rank(
+            self._search.search(Query(state.text, limits, CANDIDATES)), state, portrait_of(self._products, shopper)
+        )[: self._picks]
+        clock.mark("rank")
+        person = QuickReply(phrase("quick_person", language), _frame(language, "human", {}))
+        lines = [phrase("away_found" if ranked else "away_nothing", language), *self._contact(language)]
+        picks = tuple(to_pick(r, state) for r in ranked)
+        reply = Reply(language, sentences(lines, language), picks, quick_replies=(person,))
+        clock.mark("first_card")
+        yield reply
+        told = [f"{number}. {composed(r, language)}" for number, r in enumerate(ranked, start=1)]
+        yield replace(reply, text="\n".join([reply.text, *told]))
 
     def suggest(self, state: DialogueState, parsed: ParsedTurn, shopper: str) -> Reply:
         """The whole reply as staff are offered it: what a message would change (the cart, a like) is not done."""

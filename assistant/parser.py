@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from assistant.frame import frame_schema, language_of, readable, to_turn, write_frame
-from assistant.llm import LLM, LLMError
+from assistant.llm import LLM, LLMAway, LLMError
 from assistant.masking import mask
 from assistant.prompts import load_data, render
 from assistant.state import DialogueState
@@ -47,7 +47,10 @@ class Parser:
         self._prompt = prompt
 
     def parse(self, text: str, state: DialogueState) -> ParsedTurn:
-        """The frame of `text`. A message the model gives no frame for is marked not understood."""
+        """The frame of `text`. A message the model gives no frame for is marked not understood.
+
+        Raises `LLMAway` where there is nobody to read it.
+        """
         message = readable(mask(text))
         if not message:
             return ParsedTurn(language=state.language, intent="other", understood=False)
@@ -55,6 +58,8 @@ class Parser:
         schema = frame_schema(message, active_names(state.slots, state.exclude, state.profile))
         try:
             raw = self._llm.complete_json(self._prompt(message, active), schema, max_tokens=MAX_TOKENS)
+        except LLMAway:
+            raise
         except LLMError:
             return ParsedTurn(language=language_of(message), intent="other", understood=False)
         return to_turn(raw, message)

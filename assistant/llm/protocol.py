@@ -12,6 +12,14 @@ class LLMError(UserError):
     """The model could not answer: away, out of time, or its answer was cut off."""
 
 
+class LLMAway(LLMError):
+    """Nobody answers: the model's server is down, overloaded or out of time. `at_once` if it may be asked again now."""
+
+    def __init__(self, message: str, at_once: bool = False) -> None:
+        super().__init__(message)
+        self.at_once = at_once
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A piece of an answer, and how likely it was among what might have come: 1 where nothing else might."""
@@ -28,11 +36,15 @@ def value_of(pieces: Sequence[Piece]) -> Any:
 class LLM(Protocol):
     """A text model that decodes greedily, so that equal prompts give equal answers.
 
-    Every method raises `LLMError` when the model is away or an answer cannot be completed.
+    Every method raises `LLMAway` when the model is away, `LLMError` when an answer cannot be completed.
     """
 
-    name: str
     tuned: bool  # whether it is tuned for this project's prompts, or must be shown examples
+
+    @property
+    def name(self) -> str:
+        """What it is called where it comes from."""
+        ...
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
         """The continuation of `prompt`, without the stop string that ended it."""

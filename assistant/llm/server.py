@@ -10,7 +10,11 @@ from typing import Any
 
 import httpx
 
-from assistant.llm.protocol import LLMError, Piece, until_stop, value_of
+from assistant.llm.guard import Guard
+from assistant.llm.protocol import LLMAway, LLMError, Piece, until_stop, value_of
+
+CONNECT_SECONDS = 3.0
+AWAY = (429, 502, 503, 504)  # answers of a server, or of what stands before it, that is not up to it now
 
 
 class ServerLLM:
@@ -21,20 +25,37 @@ class ServerLLM:
         model: the model's (or adapter's) name on that server; empty asks for the first it serves.
         timeout: seconds until an answer is given up.
         tuned: whether what it serves carries an adapter of this project.
+        guard: what keeps a failing server from being asked.
     """
 
-    def __init__(self, url: str, model: str = "", api_key: str = "", timeout: float = 60, tuned: bool = False) -> None:
+    def __init__(
+        self, url: str, model: str = "", api_key: str = "", timeout: float = 20, tuned: bool = False,
+        guard: Guard | None = None,
+    ) -> None:  # fmt: skip
         base = url.rstrip("/")
         self._url = base
         self._client = httpx.Client(
             base_url=base if base.endswith("/v1") else f"{base}/v1",
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=timeout,
+            timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
             # A kept connection that the server has closed meanwhile would fail the next request.
             limits=httpx.Limits(max_keepalive_connections=0),
         )
-        self.name = model or self._first_model()
+        self._model = model
+        self._guard = guard or Guard()
         self.tuned = tuned
+
+    @property
+    def name(self) -> str:
+        """The model's name on the server, which is asked for it if the settings do not tell."""
+        if not self._model:
+            self._model = self._first_model()
+        return self._model
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the server has failed so often that it is left alone for now."""
+        return self._guard.is_open
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
         text: str = self._choose(self._body(prompt, max_tokens, stop))["message"]["content"] or ""
@@ -92,28 +113,33 @@ class ServerLLM:
         return self._request("POST", "/chat/completions", json=body).json()
 
     def _chunks(self, body: Mapping[str, Any]) -> Iterator[str]:
+        request = self._client.build_request("POST", "/chat/completions", json=body)
+        response = self._guard.call(lambda: self._send(request, stream=True))
         try:
-            with self._client.stream("POST", "/chat/completions", json=body) as response:
-                self._check(response)
-                for line in response.iter_lines():
-                    if line.startswith("data: ") and line != "data: [DONE]":
-                        choices = json.loads(line[6:]).get("choices") or [{}]
-                        yield choices[0].get("delta", {}).get("content") or ""
+            for line in response.iter_lines():
+                if line.startswith("data: ") and line != "data: [DONE]":
+                    choices = json.loads(line[6:]).get("choices") or [{}]
+                    yield choices[0].get("delta", {}).get("content") or ""
         except httpx.HTTPError as error:
-            raise LLMError(f"the language model server {self._url} does not answer: {error}") from error
+            raise LLMAway(f"the language model server {self._url} broke off: {error}") from error
+        finally:
+            response.close()
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        try:
-            response = self._client.request(method, path, **arguments)
-        except httpx.HTTPError as error:
-            raise LLMError(f"the language model server {self._url} does not answer: {error}") from error
-        self._check(response)
-        return response
+        request = self._client.build_request(method, path, **arguments)
+        return self._guard.call(lambda: self._send(request))
 
-    def _check(self, response: httpx.Response) -> None:
+    def _send(self, request: httpx.Request, stream: bool = False) -> httpx.Response:
+        try:
+            response = self._client.send(request, stream=stream)
+        except httpx.HTTPError as error:
+            at_once = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+            raise LLMAway(f"the language model server {self._url} does not answer: {error!r}", at_once) from error
         if response.is_error:
             response.read()
-            raise LLMError(f"{self._url} answered {response.status_code}: {response.text[:300]}")
+            told = f"{self._url} answered {response.status_code}: {response.text[:300]}"
+            raise LLMAway(told, True) if response.status_code in AWAY else LLMError(told)
+        return response
 
 
 def _piece(token: Mapping[str, Any]) -> Piece:

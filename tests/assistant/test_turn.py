@@ -10,6 +10,7 @@ from assistant.answers import Answers
 from assistant.custody import unanswered
 from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
+from assistant.llm import LLMAway
 from assistant.parser import Parser, tuned_prompt
 from assistant.ranking.ranker import Ranker
 from assistant.state import fold
@@ -388,3 +389,36 @@ def test_photos_are_no_question_asked_again_and_again(chat: Chat) -> None:
     chat.looks.likest = LIKE_THE_PHOTO
     for number in range(4):
         assert shown(chat.say("", photo=f"p{number}"))
+
+
+class TestWhileTheModelIsAway:
+    """Search goes on with the words alone, and the shopper is told."""
+
+    def test_words_are_searched_and_it_is_said(self, chat: Chat) -> None:
+        reply = chat.say("red wool scarf", LLMAway("down"))
+        assert "cannot read messages properly" in reply.text
+        assert reply.picks
+        assert reply.picks[0].product.external_id == "red-scarf"
+        assert [e.kind for e in chat.conversations.events(chat.conversation)] == ["message", "answer"]
+
+    def test_what_was_ruled_out_stays_so(self, chat: Chat) -> None:
+        chat.say("scarves, no wool", frame("find", slots={"category": ["scarves"]}, exclude={"material": ["wool"]}))
+        reply = chat.say("a red scarf then", LLMAway("down"))
+        assert "red-scarf" not in {p.product.external_id for p in reply.picks}
+
+    def test_it_is_read_when_the_model_is_back(self, chat: Chat) -> None:
+        chat.say("scarves under 100", LLMAway("down"))
+        chat.llm.enqueue(frame("find", slots={"category": ["scarves"], "price_max": "100"}))
+        reply = chat.say("red ones", frame("refine", slots={"color": ["red"]}))
+        state = fold(chat.conversations.events(chat.conversation))
+        assert {"category", "price_max", "color"} <= set(state.slots)
+        assert all(p.product.price <= 100 for p in reply.picks)
+
+    def test_what_only_a_person_may_deal_with_is_handed_over(self, chat: Chat) -> None:
+        chat.say("the charger caught fire", LLMAway("down"))
+        assert chat.conversations.waiting() == [chat.conversation]
+
+    def test_a_person_can_be_called_without_the_model(self, chat: Chat) -> None:
+        offered = chat.say("red wool scarf", LLMAway("down")).quick_replies[-1]
+        chat.say(offered.text)
+        assert chat.conversations.waiting() == [chat.conversation]

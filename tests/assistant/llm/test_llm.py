@@ -122,12 +122,12 @@ class TestServer(LLMContract):
 
     def test_what_the_server_refuses_is_told(self, url: str) -> None:
         with pytest.raises(LLMError, match="answered 4"):
-            ServerLLM(f"{url}/nowhere")
+            ServerLLM(f"{url}/nowhere").complete("x", max_tokens=1)
 
 
 def test_a_server_that_is_away_is_named() -> None:
     with pytest.raises(LLMError, match=r"http://127\.0\.0\.1:9/?.* does not answer"):
-        ServerLLM("http://127.0.0.1:9", timeout=2)
+        ServerLLM("http://127.0.0.1:9", timeout=2).complete("x", max_tokens=1)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ class Parts:
     memory: Memory
     desk: Desk
     staff: StaffStore
+    llm: LLM
     speech: SpeechToText | None = None  # none where the shop wants none
 
 
@@ -216,7 +217,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     return Parts(
         settings, store, conversations, search, PhotoStore(store.engine), answers, assistant,
         Memory(store, conversations), Desk(conversations, store, model if settings.explain else None),
-        StaffStore(store.engine), open_speech(settings.speech_model, settings.cache_dir, settings.device),
+        StaffStore(store.engine), model, open_speech(settings.speech_model, settings.cache_dir, settings.device),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,17 +24,24 @@ def announce(connection: Connection, conversation: str) -> None:
         connection.execute(select(func.pg_notify(CHANNEL, conversation)))
 
 
-def changes(engine: Engine, stop: threading.Event) -> Iterator[set[str]]:
+def changes(engine: Engine, stop: threading.Event, missed: Callable[[], Any]) -> Iterator[set[str]]:
     """The conversations written to since the last time, at least every `PAUSE` seconds, until `stop` is set.
 
-    A database that cannot be reached is tried again; what was written meanwhile is not told.
+    A database that cannot be reached is tried again; what was written meanwhile is not told, but `missed` is called when
+    it is back.
     """
-    follow = _cursor if engine.dialect.name == "sqlite" else _notifications
+    follow, is_back = _cursor if engine.dialect.name == "sqlite" else _notifications, True
     while not stop.is_set():
         try:
-            yield from follow(engine, stop)
+            for written in follow(engine, stop):
+                if not is_back:
+                    missed()
+                    is_back = True
+                yield written
         except (SQLAlchemyError, OSError) as error:
-            log.warning("cannot follow the conversations: %s", error)
+            if is_back:
+                log.warning("cannot follow the conversations: %s", error)
+            is_back = False
             stop.wait(PAUSE)
 
 
@@ -62,15 +69,13 @@ def _cursor(engine: Engine, stop: threading.Event) -> Iterator[set[str]]:
 def _notifications(engine: Engine, stop: threading.Event) -> Iterator[set[str]]:
     import psycopg
 
-    raw = engine.raw_connection()
-    try:
-        connection: Any = raw.driver_connection
-        connection.autocommit = True
-        connection.execute(f"LISTEN {CHANNEL}")
-        while not stop.is_set():
-            yield {told.payload for told in connection.notifies(timeout=PAUSE, stop_after=1)}
-    except psycopg.OperationalError as error:
-        raise OSError(str(error)) from error
-    finally:
-        raw.detach()
-        raw.close()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"LISTEN {CHANNEL}"))
+        driver: Any = connection.connection.driver_connection
+        try:
+            while not stop.is_set():
+                yield {told.payload for told in driver.notifies(timeout=PAUSE, stop_after=1)}
+        except psycopg.OperationalError as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.invalidate()  # it goes on listening: nobody else shall have it

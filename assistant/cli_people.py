@@ -144,6 +144,21 @@ def bench_crash(
     print_rows(rows, as_json)
 
 
+@bench_app.command("outage")
+def bench_outage(
+    shoppers: Annotated[int, typer.Option(help="That chat meanwhile.")] = 20, as_json: Json = False
+) -> None:
+    """Kill the language model's server, then the database, then both, in the middle of chats.
+
+    Example: daogou bench outage
+    """
+    from web.outage import outage
+
+    with TemporaryDirectory() as folder:
+        rows = outage(shoppers, Path(folder), note)
+    print_rows(rows, as_json)
+
+
 @bench_app.command("chat")
 def bench_chat(
     shoppers: Annotated[int, typer.Option(help="That ask at once.")] = 100,

@@ -25,8 +25,11 @@ from sqlalchemy import (
     and_,
     create_engine,
     event,
+    make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 MONEY_DIGITS = 3  # some currencies have three decimals
@@ -346,6 +349,11 @@ class AuditRow(Base):
     time: Mapped[datetime] = mapped_column(Instant)
 
 
+# What is raised while a database is away: closed, starting, not to be reached, or a file that somebody locks.
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+_PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 10_000}  # seconds; milliseconds until a dead line is given up
+
+
 def insert_of(engine: Engine) -> Any:
     """The dialect's INSERT, which can be told what to do on a conflict."""
     return sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
@@ -356,8 +364,15 @@ def open_database(url: str) -> Engine:
 
     SQLite runs with a write-ahead log, foreign keys and a busy timeout of ten seconds.
     """
-    # Many threads wait for models and for each other: none shall wait for a connection as well.
-    engine = create_engine(url, pool_size=20, max_overflow=200)
+    is_server = make_url(url).get_backend_name() == "postgresql"
+    engine = create_engine(
+        url,
+        # Many threads wait for models and for each other: none shall wait for a connection as well.
+        pool_size=20,
+        max_overflow=200,
+        pool_pre_ping=is_server,  # a server that was away has closed what the pool holds
+        connect_args=_PATIENCE if is_server else {},
+    )
     if engine.dialect.name == "sqlite":
         if engine.url.database not in (None, "", ":memory:"):
             Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)

@@ -60,10 +60,10 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server of our own, with pgvector, in a temporary directory."""
-    from assistant.evaluation.scale import own_postgres
+    from assistant.evaluation.own_postgres import own_postgres
 
-    with own_postgres(tmp_path_factory.mktemp("postgres") / "data") as url:
-        yield url
+    with own_postgres(tmp_path_factory.mktemp("postgres") / "data") as server:
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -99,10 +99,16 @@ class Heard(BaseModel):
 
 
 class Health(BaseModel):
-    """That the shop is up."""
+    """That the process is up."""
 
     status: Literal["ok"] = "ok"
-    products: int
+
+
+class Ready(BaseModel):
+    """Whether the process can serve: `degraded` without a model, by words alone."""
+
+    status: Literal["ready", "degraded"]
+    language_model: Literal["here", "away"]
 
 
 class Details(Card):
@@ -149,8 +155,15 @@ def router(parts: Parts, live: Live, identity: Identity, limit: Limit) -> APIRou
 
     @api.get("/health")
     def health() -> Health:
-        """That the shop is up and its database answers."""
-        return Health(products=parts.products.count())
+        """That the process is up; whoever restarts what is not asks this."""
+        return Health()
+
+    @api.get("/ready", responses=_problem(503, "The database does not answer"))
+    def ready() -> Ready:
+        """Whether to send shoppers here: the database answers."""
+        parts.products.version()
+        away = getattr(parts.llm, "is_away", False)
+        return Ready(status="degraded" if away else "ready", language_model="away" if away else "here")
 
     return api
 

@@ -14,19 +14,22 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 import uvicorn
-from fastapi import APIRouter, FastAPI, Header, HTTPException
+from fastapi import APIRouter, FastAPI, Header, HTTPException, Request
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 
 from assistant.build import Parts
 from assistant.masking import MaskingFilter, mask
+from assistant.phrases import phrase
 from assistant.process import trim
+from catalog.schema import DATABASE_AWAY
 from catalog.types import Query
 from web.api import router
 from web.desk import desk_router
 from web.frontier import FrontierMiddleware
 from web.gradio_guard import GradioGuard
 from web.identity import Identity, IdentityMiddleware, secret_key
+from web.language import page_language
 from web.limit import Limit
 from web.live import Live
 from web.metrics import Metrics
@@ -34,6 +37,7 @@ from web.transcript import transcript_router
 from web.upkeep import Upkeep
 from web.widget import build_widget, css, head
 
+log = logging.getLogger(__name__)
 SIGN_INS_PER_MINUTE = 6
 PICTURE_TYPES = {".svg": "image/svg+xml", ".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
@@ -62,6 +66,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(transcript_router(parts, live, identity))
     app.include_router(_files(settings.data_dir / "images"))
     app.include_router(_measured(metrics, settings.metrics_token))
+    for away in DATABASE_AWAY:
+        app.add_exception_handler(away, _database_away)
     blocks = build_widget(settings.shop_name, speech=parts.speech is not None)
     mounted: FastAPI = gr.mount_gradio_app(
         app, blocks, path="/", show_error=False, css=css(), head=head(), footer_links=[], max_file_size="1mb"
@@ -74,6 +80,13 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     mounted.add_middleware(FrontierMiddleware, origins=settings.origins)
     return mounted
+
+
+async def _database_away(request: Request, error: Exception) -> JSONResponse:
+    """What a request is answered while the database is away; the widget sends again by itself."""
+    log.warning("%s %s: the database is away: %s", request.method, request.url.path, error)
+    told = phrase("database_away", page_language(request.cookies, request.headers))
+    return JSONResponse({"detail": told}, 503, {"Retry-After": "2"})
 
 
 def _warm(parts: Parts) -> None:

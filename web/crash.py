@@ -10,16 +10,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from assistant.build import build, open_store
 from assistant.store import ConversationStore
-from web.paced import PacedLLM, free_port, paced_settings, server
+from web.paced import free_port, paced_settings, server
+from web.paced_llm import PacedLLM
 
 ANSWER_SECONDS = 60.0
 Progress = Callable[[str], Any]
+
+
+class Sender(Protocol):
+    """Whoever sent messages named `number.0`, `number.1` ..., and knows which of them were acknowledged."""
+
+    number: int
+    acknowledged: list[str]
 
 
 @dataclass
@@ -75,11 +83,11 @@ def crash(kills: int, clients: int, data_dir: Path, progress: Progress) -> list[
         thread.join(10)
     store = ConversationStore(open_store(settings).engine)
     with server(data_dir, port):
-        hanging = _wait_for_answers(store)
-    return [{"kills": kills, "clients": clients, **_compare(store, shoppers), "unanswered": hanging}]
+        hanging = wait_for_answers(store)
+    return [{"kills": kills, "clients": clients, **compare(store, shoppers), "unanswered": hanging}]
 
 
-def _compare(store: ConversationStore, shoppers: Sequence[Client]) -> dict[str, int]:
+def compare(store: ConversationStore, shoppers: Sequence[Sender]) -> dict[str, int]:
     """Messages acknowledged, and of these the lost, the doubled and those out of order."""
     logs = [[e.payload["text"].removeprefix("scarf ") for e in store.events(c) if e.kind == "message"]
             for c, _ in store.all()]  # fmt: skip
@@ -93,7 +101,7 @@ def _compare(store: ConversationStore, shoppers: Sequence[Client]) -> dict[str, 
     return found
 
 
-def _wait_for_answers(store: ConversationStore) -> int:
+def wait_for_answers(store: ConversationStore) -> int:
     """How many conversations still wait for the bot when it had time enough."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while (waiting := len(store.unanswered())) and time.monotonic() < deadline:

@@ -22,6 +22,7 @@ from assistant.desk import Desk
 from assistant.store import ConversationStore, Event
 from assistant.turn import Assistant
 from assistant.types import Reply
+from catalog.schema import DATABASE_AWAY
 from catalog.types import Language
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Live:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._running: set[str] = set()
+        self._cut_off: set[str] = set()  # whose answers wait for the database
         self._replies: dict[str, Reply] = {}
         self._typing: dict[str, tuple[str, datetime]] = {}
         self._versions: defaultdict[str, int] = defaultdict(int)
@@ -66,8 +68,7 @@ class Live:
     def start(self) -> None:
         """Follow the event log, and answer what a crash left unanswered."""
         threading.Thread(target=self._follow, name="changes", daemon=True).start()
-        for conversation in self._conversations.unanswered():
-            self.ensure_answer(conversation)
+        self._answer_all()
 
     def close(self) -> None:
         """Stop following."""
@@ -105,15 +106,33 @@ class Live:
         """Whether an answer is under way."""
         return conversation in self._running
 
+    def _answer_all(self) -> None:
+        """Answer what was left unanswered."""
+        for conversation in self._conversations.unanswered():
+            self.ensure_answer(conversation)
+
     def _answer(self, conversation: str) -> None:
+        """Answer, and go on with what has come meanwhile; without its database, when that is back."""
+        try:
+            self._produce(conversation)
+            if not with_bot(self._conversations.events(conversation)):
+                self._desk.brief(conversation)
+            self.ensure_answer(conversation)
+        except DATABASE_AWAY as error:
+            log.warning("the answer in conversation %s waits for the database: %s", conversation, error)
+            self._cut_off.add(conversation)
+
+    def _produce(self, conversation: str) -> None:
         try:
             for reply in self._assistant.answer(conversation):
                 self._replies[conversation] = reply
                 self.changed(conversation)
                 if reply.done:
                     self._observe(reply)
+        except DATABASE_AWAY:
+            raise
         except Exception:
-            # Whatever broke, the shopper is told and can go on.
+            # Whatever else broke, the shopper is told and can go on.
             log.exception("no answer in conversation %s", conversation)
             self._assistant.apologise(conversation)
         finally:
@@ -121,9 +140,6 @@ class Live:
                 self._running.discard(conversation)
             self._replies.pop(conversation, None)
             self.changed(conversation)
-        if not with_bot(self._conversations.events(conversation)):
-            self._desk.brief(conversation)
-        self.ensure_answer(conversation)  # a message may have come while this one was answered
 
     # -- pages ---------------------------------------------------------------------------
 
@@ -202,15 +218,23 @@ class Live:
 
     def _follow(self) -> None:
         looked = monotonic()
-        for written in changes(self._conversations.engine, self._stop):
+        for written in changes(self._conversations.engine, self._stop, self._catch_up):
             for conversation in written:
                 self.changed(conversation)
             if monotonic() - looked > LOOK:
                 looked = monotonic()
                 try:
                     self.tell_who_waits_in_vain()
+                    while self._cut_off:
+                        self.ensure_answer(self._cut_off.pop())
                 except SQLAlchemyError:
                     log.exception("cannot look who waits")
+
+    def _catch_up(self) -> None:
+        """After the database was away: nobody has told what was written meanwhile, or begun to answer it."""
+        for conversation in [own for own, pages in self._pages.items() if pages > 0]:
+            self.changed(conversation)
+        self._answer_all()
 
     def tell_who_waits_in_vain(self) -> None:
         """Tell shoppers, once, who have waited for a person too long."""

@@ -26,7 +26,8 @@ from assistant.phrases import phrase
 from assistant.staff import StaffStore
 from assistant.store import ConversationStore
 from catalog.errors import UserError
-from web.paced import PacedLLM, free_port, paced_settings, server
+from web.paced import free_port, paced_settings, server
+from web.paced_llm import PacedLLM
 
 Progress = Callable[[str], Any]
 PASSWORD = secrets.token_urlsafe(12)

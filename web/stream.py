@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi.responses import StreamingResponse
 
+from catalog.schema import DATABASE_AWAY
 from web.live import Live
 
 
@@ -21,7 +22,10 @@ def event_stream(live: Live, conversation: str, look: Callable[[], Iterable[str]
     async def events() -> AsyncIterator[str]:
         with live.watched(conversation):
             async for anew in live.looks(conversation):
-                found = await asyncio.to_thread(lambda: "".join(look())) if anew else ": still here\n\n"
+                try:
+                    found = await asyncio.to_thread(lambda: "".join(look())) if anew else ": still here\n\n"
+                except DATABASE_AWAY:
+                    return  # the page asks again until it is back
                 if found:
                     yield found
 

@@ -1,6 +1,7 @@
 // Keeps the transcript as the server tells it.
 (() => {
   const AGAIN = 3_000; // milliseconds until a stream that was refused is asked for anew
+  const SOON = 4_000; // until the shopper is told that there is none
   const NEAR = 80; // pixels from the end within which a reader is taken to follow
   const MARGIN = 8;
   const told = new Map(); // key -> the HTML that a piece was last given
@@ -37,10 +38,23 @@
     placed = log.scrollTop; // the end, or the beginning of what is longer than the screen
   };
 
+  // Said once a line stays away for longer than a server takes to change places.
+  let waiting = 0;
+  const lost = (is) => {
+    const status = document.getElementById("dg-status");
+    if (!is) {
+      clearTimeout(waiting);
+      waiting = 0;
+      if (status?.textContent === status?.dataset.lost) status.textContent = "";
+    } else if (!waiting) waiting = setTimeout(() => { status.textContent = status.dataset.lost; }, SOON);
+  };
+
   const follow = (log) => {
     const source = new EventSource("/transcript");
     source.onmessage = (message) => show(log, JSON.parse(message.data));
+    source.onopen = () => lost(false);
     source.onerror = () => {
+      lost(true);
       if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN, log);
     };
   };

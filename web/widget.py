@@ -90,5 +90,6 @@ def build_widget(shop_name: str, speech: bool) -> gr.Blocks:
 
 
 def _status(language: Language) -> str:
-    """Where the page says that a message did not go out."""
-    return f'<p id="dg-status" role="status" data-unsent="{phrase("unsent", language)}"></p>'
+    """Where the page says that a message did not go out, or that it hears nothing from the server."""
+    unsent, lost = phrase("unsent", language), phrase("line_lost", language)
+    return f'<p id="dg-status" role="status" data-unsent="{unsent}" data-lost="{lost}"></p>'

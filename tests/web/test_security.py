@@ -11,7 +11,7 @@ from web.gradio_guard import MOST_BYTES
 
 CANARY = "canary-9c41"
 PASSWORD = "correct horse battery"
-OPEN = {"/api/health", "/api/session", "/api/products", "/desk", "/desk/assets/{name}", "/desk/sign-in"}
+OPEN = {"/api/health", "/api/ready", "/api/session", "/api/products", "/desk", "/desk/assets/{name}", "/desk/sign-in"}
 
 
 @pytest.fixture

@@ -19,13 +19,15 @@ from catalog.schema import ProductRow, VectorRow
 
 EXACT = 4_096  # products compared without the bits
 RESCORE = 16  # candidates by bits, per result asked for
+GATHER = 4
+SLICE = 32_768  # products whose bits fit into the processor's cache
 
 
 @dataclass(frozen=True)
 class VectorIndex:
     """Product vectors in memory.
 
-    ids: (N,) row ids, ascending. vectors: (N, D) float16, unit length. codes: (N, D/64) uint64,
+    ids: (N,) row ids, ascending. vectors: (N, D) float16, unit length. codes: (D/64, N) uint64,
     the signs around `mean` (D,).
     """
 
@@ -76,7 +78,7 @@ class VectorIndex:
         return self._sorted(
             np.concatenate([self.ids[stays], ids]),
             np.concatenate([self.vectors[stays], vectors]),
-            np.concatenate([self.codes[stays], _sign_bits(vectors, self.mean)]),
+            np.concatenate([self.codes[:, stays], _sign_bits(vectors, self.mean)], axis=1),
             self.mean,
         )
 
@@ -87,7 +89,7 @@ class VectorIndex:
         if (np.diff(ids) > 0).all():  # as a database mostly gives them: a copy of a million vectors is spared
             return cls(ids, vectors, codes, mean)
         order = np.argsort(ids)
-        return cls(ids[order], vectors[order], codes[order], mean)
+        return cls(ids[order], vectors[order], codes[:, order], mean)
 
     def rank(self, query: NDArray[np.float32], allowed: NDArray[np.int64], k: int) -> list[int]:
         """Ids of the `k` products nearest to `query` (D,) among the `allowed` ids (ascending)."""
@@ -114,20 +116,37 @@ class VectorIndex:
         return table
 
     def _nearest_by_bits(self, query: NDArray[np.float32], rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-        code = _sign_bits(query[None], self.mean)[0]  # (D/64,)
-        codes = self.codes if len(rows) == len(self.codes) else self.codes[rows]
-        distances = np.bitwise_count(codes ^ code).sum(axis=1, dtype=np.uint16)
-        return rows[np.argpartition(distances, count)[:count]]
+        """The `count` rows whose bits are nearest to the query's, and those that are just as near as the last."""
+        code = _sign_bits(query[None], self.mean)[:, 0]  # (D/64,)
+        most = len(rows) * GATHER > len(
+            self.ids
+        )  # then all are compared: to pick codes costs more than to compare them
+        distances = _hamming(self.codes if most else self.codes[:, rows], code)
+        distances = distances[rows] if most else distances
+        limit = np.searchsorted(np.bincount(distances).cumsum(), count)
+        return rows[distances <= limit]
+
+
+def _hamming(codes: NDArray[np.uint64], code: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """How many bits of each of (D/64, N) codes differ from those of one (D/64,), in slices that stay in the cache."""
+    distances = np.zeros(codes.shape[1], dtype=np.uint16)
+    for start in range(0, len(distances), SLICE):
+        part = distances[start : start + SLICE]
+        for own, asked in zip(codes[:, start : start + SLICE], code, strict=True):
+            part += np.bitwise_count(own ^ asked)
+    return distances
 
 
 def _sign_bits(vectors: NDArray[Any], mean: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """(N, D) floats -> (N, ceil(D/64)) words of sign bits, in slices that spare memory."""
+    """(N, D) floats -> (ceil(D/64), N) words of sign bits, in slices that spare memory."""
     words = -(-vectors.shape[1] // 64)
-    codes = np.zeros((len(vectors), words * 8), dtype=np.uint8)
-    for start in range(0, len(vectors), 8_192):
-        bits = np.packbits(vectors[start : start + 8_192] > mean, axis=1)
-        codes[start : start + 8_192, : bits.shape[1]] = bits
-    return codes.view(np.uint64)
+    codes = np.zeros((words, len(vectors)), dtype=np.uint64)
+    for start in range(0, len(vectors), SLICE):
+        bits = np.packbits(vectors[start : start + SLICE] > mean, axis=1)
+        padded = np.zeros((len(bits), words * 8), dtype=np.uint8)
+        padded[:, : bits.shape[1]] = bits
+        codes[:, start : start + SLICE] = padded.view(np.uint64).T
+    return codes
 
 
 def _collect(rows: Any, most: int) -> tuple[NDArray[np.int64], NDArray[np.float16]]:

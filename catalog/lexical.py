@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
-    TextClause,
     cast,
     false,
     func,
@@ -32,7 +31,8 @@ from catalog.amounts import normalize_measures, plain
 from catalog.facets import stem
 from catalog.schema import ProductRow
 
-ENOUGH = 20  # with fewer products that hold all words, those that hold any are ranked too
+ENOUGH = 20  # with fewer products that hold all words, those that hold any are ranked too ...
+COMMON = 20_000  # ... of the words that no more products have than so many: to look through others takes too long
 TITLE_WEIGHT = 4.0
 
 _TOKEN = re.compile(r"[\u4e00-\u9fff]+|[a-z0-9]+(?:\.[0-9]+)?(?:'[a-z]+)?")
@@ -172,8 +172,8 @@ class FullText(Protocol):
         """Selects the ids of at most `k` products that satisfy `where` and hold all, or any, of the words, best first."""
         ...
 
-    def holds(self, words: Iterable[str]) -> ColumnElement[bool]:
-        """The condition that a product has any of `words`, each as one phrase; a word without any letter stands nowhere."""
+    def has(self, phrases: Sequence[str]) -> ColumnElement[bool]:
+        """The condition that a row of `product_words` has any of some phrases."""
         ...
 
 
@@ -182,6 +182,7 @@ class LexicalIndex:
 
     def __init__(self, text: FullText) -> None:
         self._text = text
+        self._common: dict[str, bool] = {}
 
     def rank(
         self, connection: Connection, raw: str, where: Sequence[ColumnElement[bool]], k: int
@@ -197,9 +198,21 @@ class LexicalIndex:
         ids = list(connection.scalars(self._text.match(words, True, where, k)))
         complete = len(ids)
         if complete < min(ENOUGH, k) and len(words) > 1:
+            rare = [word for word in words if not self._is_common(connection, word)]
             known = set(ids)
-            ids += [i for i in connection.scalars(self._text.match(words, False, where, k)) if i not in known]
+            if rare:
+                ids += [i for i in connection.scalars(self._text.match(rare, False, where, k)) if i not in known]
         return ids[:k], complete
+
+    def forget(self) -> None:
+        """Look again which words are common: the catalog has changed."""
+        self._common = {}
+
+    def _is_common(self, connection: Connection, word: str) -> bool:
+        if word not in self._common:
+            some = select(product_words.c.rowid).where(self._text.has([word])).limit(COMMON + 1).subquery()
+            self._common[word] = (connection.scalar(select(func.count()).select_from(some)) or 0) > COMMON
+        return self._common[word]
 
 
 class SqliteText:
@@ -215,12 +228,8 @@ class SqliteText:
         expression = (" AND " if of_all else " OR ").join(f'"{word}"' for word in words)
         return _ranked(_matches(expression), where).order_by(score).limit(k)
 
-    def holds(self, words: Iterable[str]) -> ColumnElement[bool]:
-        phrases = _phrases(words)
-        if not phrases:
-            return false()
-        found = select(product_words.c.rowid).where(_matches(" OR ".join(f'"{p}"' for p in phrases)))
-        return ProductRow.id.in_(found)
+    def has(self, phrases: Sequence[str]) -> ColumnElement[bool]:
+        return _matches(" OR ".join(f'"{phrase}"' for phrase in phrases))
 
 
 class PostgresText:
@@ -237,12 +246,8 @@ class PostgresText:
         score = func.ts_rank_cd(weights, product_words.c.words, query)
         return _ranked(product_words.c.words.op("@@")(query), where).order_by(score.desc(), ProductRow.id).limit(k)
 
-    def holds(self, words: Iterable[str]) -> ColumnElement[bool]:
-        phrases = _phrases(words)
-        if not phrases:
-            return false()
-        found = select(product_words.c.rowid).where(product_words.c.words.op("@@")(self._query(phrases, "||")))
-        return ProductRow.id.in_(found)
+    def has(self, phrases: Sequence[str]) -> ColumnElement[bool]:
+        return product_words.c.words.op("@@")(self._query(phrases, "||"))
 
     @staticmethod
     def _query(phrases: Sequence[str], operator: str) -> ColumnElement[Any]:
@@ -255,19 +260,20 @@ def full_text(engine: Engine) -> FullText:
     return SqliteText() if engine.dialect.name == "sqlite" else PostgresText()
 
 
-def _phrases(words: Iterable[str]) -> list[str]:
-    return [phrase for word in words if (phrase := document_words(word))]
+def holds(text: FullText, words: Iterable[str]) -> ColumnElement[bool]:
+    """The condition that a product has any of `words`, each as one phrase; a word without any letter stands nowhere."""
+    phrases = [phrase for word in words if (phrase := document_words(word))]
+    return ProductRow.id.in_(select(product_words.c.rowid).where(text.has(phrases))) if phrases else false()
 
 
-def _ranked(matches: ColumnElement[bool] | TextClause, where: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def _ranked(matches: ColumnElement[bool], where: Sequence[ColumnElement[bool]]) -> Select[Any]:
     joined = select(ProductRow.id).join(product_words, product_words.c.rowid == ProductRow.id)
     return joined.where(matches, *where)
 
 
-def _matches(expression: str) -> TextClause:
+def _matches(expression: str) -> ColumnElement[bool]:
     """The condition that a row of SQLite's `product_words` matches `expression`."""
-    name = f"words_{abs(hash(expression)) % 10**9}"
-    return text(f"product_words MATCH :{name}").bindparams(**{name: expression})
+    return literal_column("product_words").op("MATCH", is_comparison=True)(literal(expression))
 
 
 def _tokens(raw: str, cut: bool = False) -> Iterable[list[str]]:

@@ -17,7 +17,7 @@ from catalog.dense_postgres import PostgresVectors
 from catalog.embedding import Embedder
 from catalog.facets import FacetIndex, Vocabulary
 from catalog.fusion import Fusion, fused_index
-from catalog.lexical import LexicalIndex, full_text
+from catalog.lexical import LexicalIndex, full_text, holds
 from catalog.schema import FacetRow, ProductRow, VariantRow, has_vector
 from catalog.store import ProductStore
 from catalog.types import FACETS, Candidate, Filters, Query, Relaxation
@@ -117,6 +117,7 @@ class Search:
                 self._vectors = self._index()
             self._facets = FacetIndex(self._store.facet_values(), Vocabulary.load(), self._similar)
             self._allowed.clear()
+            self._lexical.forget()
             self._version = version
 
     def _index(self) -> VectorIndex:
@@ -151,20 +152,20 @@ class Search:
         unknown = [word for word in words if not self._facets.resolve(facet, word)]
         conditions = [_has_facet(facet, values)] if values else []
         if unknown and facet != "brand":
-            conditions += [self._text.holds(unknown)]
+            conditions += [holds(self._text, unknown)]
         return or_(*conditions) if conditions else _has_facet(facet, ())
 
     def _mentions(self, facet: str, word: str) -> ColumnElement[bool]:
         """The product has the value or so much as names it."""
         vocabulary = self._facets.vocabulary
         if facet not in FACETS:  # a style, a feature, an ingredient: only text can tell
-            return self._text.holds([word])
+            return holds(self._text, [word])
         values = self._facets.resolve(facet, word)
         if facet == "size":
             return _has_size(list(values), in_stock=False)
         words = {word, *(a for v in (*values, vocabulary.canonical(facet, word)) for a in vocabulary.aliases(facet, v))}
         # A single Chinese character in running text is no mention: 皮 stands in 调皮 too.
-        mention = self._text.holds([w for w in words if len(w) > 1])
+        mention = holds(self._text, [w for w in words if len(w) > 1])
         return or_(_has_facet(facet, values), mention) if facet != "category" else _has_facet(facet, values)
 
     def _passing(self, where: Sequence[ColumnElement[bool]]) -> NDArray[np.int64]:

@@ -357,6 +357,23 @@ def bench_scale(
         draw(rows, picture)
 
 
+@bench_app.command("vectors")
+def bench_vectors(
+    products: Annotated[int, typer.Option(help="How many vectors.")] = 200_000,
+    queries: Annotated[int, typer.Option(help="How many queries.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Recall, size and speed of vectors as float32, float16, int8 and bits.
+
+    Example: daogou bench vectors --products 1000000
+    """
+    from assistant.evaluation.vectors import run
+
+    with spinner("making and comparing vectors"):
+        rows = run(products, queries)
+    print_rows(rows, as_json)
+
+
 @bench_app.command("turn")
 def bench_turn(as_json: Json = False) -> None:
     """Times of every stage over five turns in each language, on the shop as it is set up.

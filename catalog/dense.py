@@ -91,13 +91,16 @@ class VectorIndex:
         order = np.argsort(ids)
         return cls(ids[order], vectors[order], codes[:, order], mean)
 
-    def rank(self, query: NDArray[np.float32], allowed: NDArray[np.int64], k: int) -> list[int]:
-        """Ids of the `k` products nearest to `query` (D,) among the `allowed` ids (ascending)."""
+    def rank(self, query: NDArray[np.float32], allowed: NDArray[np.int64], k: int, rescore: int = RESCORE) -> list[int]:
+        """Ids of the `k` products nearest to `query` (D,) among the `allowed` ids (ascending).
+
+        Of more than `EXACT`, those nearest by bits are compared: `rescore` times as many as asked for.
+        """
         rows = self._rows(allowed)
         if not len(rows):
             return []
-        if len(rows) > max(EXACT, RESCORE * k):
-            rows = self._nearest_by_bits(query, rows, RESCORE * k)
+        if len(rows) > max(EXACT, rescore * k):
+            rows = self._nearest_by_bits(query, rows, rescore * k)
         scores = self.vectors[rows].astype(np.float32) @ query  # (rows,)
         best = np.argsort(-scores, kind="stable")[:k]
         return [int(i) for i in self.ids[rows[best]]]

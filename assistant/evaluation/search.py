@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.dense import VectorIndex
-from catalog.embedding import EMBEDDED, EmbeddedEncoder, add_vectors, embed_products
+from catalog.embedding import EMBEDDED, EmbeddedEncoder, add_vectors, embed_products, unit
 from catalog.feeds import jsonlines
 from catalog.feeds.source import FeedOptions
 from catalog.rows import embedding_texts, vector_hash
@@ -146,23 +146,37 @@ def fill(store: ProductStore, size: int, progress: Progress, there: int = 0) -> 
     """Up to `size` products, of which some are `there`: copies of the sample shop's with their own id, price, stock and
     vector.
     """
-    rng, noise = random.Random(SEED + there), np.random.default_rng(SEED + there)
-    originals = _sample_products()
-    saved = np.load(str(files("catalog.sample").joinpath("vectors.npz")))
-    vectors = dict(zip(saved["hashes"].tolist(), saved["vectors"].astype(np.float32), strict=True))
+    rng, originals = random.Random(SEED + there), _sample_products()
+    noise = _Noise(originals, SEED + there)
     for start in range(there, size, 1_000):
-        batch: list[Product] = []
-        new: dict[str, NDArray[Any]] = {}
-        for n in range(start, min(start + 1_000, size)):
-            original = originals[n % len(originals)]
-            batch.append(_copy(original, n, rng))
-            near = vectors[vector_hash(embedding_texts(original))]
-            step = noise.standard_normal(near.shape[0]).astype(np.float32)
-            moved = near + NOISE * step / np.linalg.norm(step)
-            new[vector_hash(embedding_texts(batch[-1]))] = moved / np.linalg.norm(moved)
+        numbers = range(start, min(start + 1_000, size))
+        batch = [_copy(originals[n % len(originals)], n, rng) for n in numbers]
+        vectors = noise.near(numbers)
         store.upsert(batch)
-        add_vectors(store.engine, EMBEDDED, new)
+        hashes = [vector_hash(embedding_texts(product)) for product in batch]
+        add_vectors(store.engine, EMBEDDED, dict(zip(hashes, vectors, strict=True)))
         progress(f"{start + len(batch):,} of {size:,} products")
+
+
+def copied_vectors(size: int) -> NDArray[np.float32]:
+    """(size, D): the vectors of as many copies, without any catalog."""
+    noise = _Noise(_sample_products(), SEED)
+    return np.concatenate([noise.near(range(n, min(n + 10_000, size))) for n in range(0, size, 10_000)])
+
+
+class _Noise:
+    """Vectors near those of the sample shop's products."""
+
+    def __init__(self, originals: Sequence[Product], seed: int) -> None:
+        saved = np.load(str(files("catalog.sample").joinpath("vectors.npz")))
+        known = dict(zip(saved["hashes"].tolist(), saved["vectors"].astype(np.float32), strict=True))
+        self._vectors = np.stack([known[vector_hash(embedding_texts(product))] for product in originals])
+        self._rng = np.random.default_rng(seed)
+
+    def near(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """(N, D), unit length: one for each copy."""
+        base = self._vectors[np.asarray(numbers) % len(self._vectors)]
+        return unit(base + NOISE * unit(self._rng.standard_normal(base.shape, dtype=np.float32)))
 
 
 def _copy(product: Product, number: int, rng: random.Random) -> Product:

@@ -23,6 +23,7 @@ from assistant.types import Intent, ParsedTurn, Pick, QuickReply, Recommendation
 from catalog.fit import asks_size
 from catalog.search import RRF_K, Search
 from catalog.store import ProductStore
+from catalog.tracing import tracer
 from catalog.types import Candidate, Filters, InteractionKind, Language, Product, Query, Relaxation
 
 CANDIDATES = 200
@@ -218,6 +219,7 @@ class Answers:
         fits = self._fit([p.product for p in picks], state, shopper)
         return tuple(replace(p, size=size_on_card(f, state.language)) for p, f in zip(picks, fits, strict=True))
 
+    @tracer.start_as_current_span("sizes")
     def _fit(self, products: Sequence[Product], state: DialogueState, shopper: str) -> list[Fitted]:
         if self._fitting is None:
             return [Fitted(p, UNKNOWN) for p in products]

@@ -27,6 +27,7 @@ from assistant.settings import Settings
 from assistant.speech import SpeechToText, open_speech
 from assistant.staff import StaffStore
 from assistant.store import ConversationStore
+from assistant.tracing import start_tracing
 from assistant.turn import Assistant
 from catalog.embedding import EMBEDDED, Embedder, add_vectors, embed_products, open_embedder, product_vectors
 from catalog.feeds import jsonlines, sizes
@@ -198,6 +199,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
 
     An empty catalog gets the sample shop; products without a vector are embedded.
     """
+    start_tracing(settings.trace_endpoint)
     store = open_store(settings)
     embedder = open_embedder(settings.embedding_model)
     if not store.count():

@@ -16,7 +16,7 @@ from rich.table import Table
 from assistant import __version__, cli_ranking
 from assistant.cli_catalog import catalog_app, history_app
 from assistant.cli_models import bench_app, evaluate_app, models_app, train_app
-from assistant.cli_people import desk, privacy_app, profile_app, staff_app
+from assistant.cli_people import desk, privacy_app, profile_app, staff_app, trace
 from assistant.console import Json, err, note, out, print_rows, settings_of, spinner
 from catalog.errors import UserError
 
@@ -32,6 +32,7 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command()(cli_ranking.explain)
 app.command()(desk)
+app.command()(trace)
 
 BAR = 16  # characters of the greatest part of a score
 # Modules of optional parts -> the extra that brings them.

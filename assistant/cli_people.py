@@ -2,20 +2,26 @@
 
 import getpass
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
+from rich.tree import Tree
 
 from assistant.cli_models import bench_app, evaluate_app
 from assistant.console import Json, err, note, out, print_rows, settings_of
+from catalog.errors import UserError
 
 if TYPE_CHECKING:
     from assistant.desk import Desk
     from assistant.memory import Memory
     from assistant.staff import StaffStore
+    from assistant.store import Event
+    from assistant.tracing import Step
     from catalog.types import Language
 
 staff_app = typer.Typer(help="Who may sign in at the desk.", no_args_is_help=True)
@@ -125,6 +131,40 @@ def privacy_erase(shopper: Annotated[str, typer.Argument(help="Whose.")]) -> Non
 
     erase(open_store(settings_of()).engine, shopper)
     note(f"nothing is left of {shopper}")
+
+
+def trace(
+    conversation: Annotated[str, typer.Argument(help="The conversation's id, as the desk and the logs name it.")],
+    as_json: Json = False,
+) -> None:
+    """What each turn of a conversation did, step by step, and how long that took.
+
+    Example: daogou trace VbW8...
+    """
+    from assistant.build import open_store
+    from assistant.store import ConversationStore
+    from assistant.tracing import steps_of
+
+    events = ConversationStore(open_store(settings_of()).engine).events(conversation)
+    if not events:
+        raise UserError(f"there is no conversation {conversation!r}, or nothing was said in it")
+    turns = [(e, steps_of(e.payload)) for e in events if e.kind == "answer"]
+    if as_json:
+        print_rows([{"answer": e.seq, **asdict(step)} for e, steps in turns for step in steps], as_json)
+        return
+    for event, steps in turns:
+        out.print(_tree(event, steps), highlight=False)
+
+
+def _tree(event: "Event", steps: "Sequence[Step]") -> Tree:
+    """The steps that led to an answer, each below what it is part of."""
+    whole = max(event.payload["timings"].values(), default=0)
+    branch = [Tree(f"answer {event.seq}, {event.time:%Y-%m-%d %H:%M:%S}, {whole:.0f} ms")]
+    for step in steps:
+        details = ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in step.details.items())
+        line = f"{step.name} [bold]{step.took:.0f} ms[/] [dim]at {step.begin:.0f}  {escape(details)}[/]"
+        branch[step.depth :] = [branch[step.depth - 1].add(line)]
+    return branch[0]
 
 
 @bench_app.command("crash")

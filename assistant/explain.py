@@ -18,6 +18,7 @@ from assistant.ranking.record import folded, record, stands_in
 from assistant.state import DialogueState
 from assistant.types import Contribution, Pick, Recommendation
 from catalog.facets import Vocabulary
+from catalog.tracing import tracer
 from catalog.types import Language, Product
 
 MAX_TOKENS = 48
@@ -55,6 +56,7 @@ class Explainer:
         for number, recommendation in enumerate(picks, start=1):
             yield f"{number}. {self._sentence(state, recommendation)}\n"
 
+    @tracer.start_as_current_span("sentence")
     def _sentence(self, state: DialogueState, recommendation: Recommendation) -> str:
         language, product = state.language, recommendation.product
         written = self._written(state, recommendation)

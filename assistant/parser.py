@@ -14,6 +14,7 @@ from assistant.masking import mask
 from assistant.prompts import load_data, render
 from assistant.state import DialogueState
 from assistant.types import ParsedTurn
+from catalog.tracing import tracer
 from catalog.types import Language
 
 MAX_TOKENS = 400
@@ -46,6 +47,7 @@ class Parser:
         self._llm = llm
         self._prompt = prompt
 
+    @tracer.start_as_current_span("parse")
     def parse(self, text: str, state: DialogueState) -> ParsedTurn:
         """The frame of `text`. A message the model gives no frame for is marked not understood.
 

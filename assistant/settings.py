@@ -1,7 +1,7 @@
 """All settings, read once and passed down."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import Field, ValidationError
@@ -82,6 +82,13 @@ class Settings(BaseSettings):
     webhook_secret: str = Field(default="", description="Signs what it is told (Standard Webhooks, HMAC-SHA256)")
     retention_days: int = Field(
         default=0, ge=0, description="Days after its last word that a conversation is deleted; 0 is never"
+    )
+    trace_endpoint: str = Field(
+        default="", description="OTLP collector, such as http://localhost:4318, that traces of turns are sent to"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="`text`, or `json` for machines to read")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="WARNING", description="From which level on things are logged; INFO has a line for each turn"
     )
     metrics_token: str = Field(
         default="", description="Bearer token with which Prometheus reads /metrics; empty: there is none"

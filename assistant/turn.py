@@ -16,6 +16,7 @@ from assistant.payload import to_payload
 from assistant.phrases import phrase
 from assistant.state import DialogueState, fold, update
 from assistant.store import ConversationStore, Event, EventKind
+from assistant.tracing import Turn, traced_turn
 from assistant.types import ParsedTurn, Reply, Sentiment
 from catalog.store import ProductStore
 from catalog.types import Interaction, InteractionKind, Language
@@ -73,8 +74,14 @@ class Assistant:
         answer is what search finds for the message's words; the message is read when the model is back.
         """
         events = self._conversations.events(conversation)
-        if not (messages := unanswered(events)):
-            return
+        if messages := unanswered(events):
+            with traced_turn(conversation) as turn:
+                yield from self._answer(conversation, events, messages, turn)
+
+    def _answer(
+        self, conversation: str, events: Sequence[Event], messages: Sequence[Event], turn: Turn
+    ) -> Iterator[Reply]:
+        """Replies to messages that have none."""
         clock = Clock()
         earlier = _unread(events, messages[0].seq)
         first = (earlier or messages)[0].seq
@@ -102,10 +109,14 @@ class Assistant:
             yield reply
         clock.mark("text")
         final = replace(reply, done=True, timings=dict(clock.times))
-        payload = {**to_payload(final), "to": messages[-1].seq}
+        turn.tell(intent=state.intent, language=state.language, picks=len(final.picks), handoff=reason or "")
+        payload = {**to_payload(final), "to": messages[-1].seq, "trace": turn.steps()}
         if self._conversations.append_if(conversation, "answer", payload, with_bot, f"answer:{messages[-1].seq}"):
             if reason:
                 self._conversations.append_if(conversation, "handoff", {"reason": reason}, with_bot)
+            told = {"conversation": conversation, "intent": state.intent, "language": state.language, "handoff": reason,
+                    "picks": len(final.picks), "milliseconds": final.timings}  # fmt: skip
+            log.info("turn answered", extra=told)
             yield final
 
     def apologise(self, conversation: str) -> None:

@@ -20,6 +20,7 @@ from catalog.fusion import Fusion, fused_index
 from catalog.lexical import LexicalIndex, full_text, holds
 from catalog.schema import FacetRow, ProductRow, VariantRow, has_vector
 from catalog.store import ProductStore
+from catalog.tracing import tracer
 from catalog.types import FACETS, Candidate, Filters, Query, Relaxation
 
 # Reciprocal rank fusion (Cormack et al., SIGIR 2009): score = sum of weight / (K + rank).
@@ -55,6 +56,7 @@ class Search:
         self._allowed: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
         self._lock = Lock()
 
+    @tracer.start_as_current_span("search")
     def search(self, query: Query) -> list[Candidate]:
         """At most `query.k` products that satisfy every filter, best first.
 
@@ -63,7 +65,8 @@ class Search:
         self.refresh()
         if not query.text.strip():
             return self._most_liked(query)
-        vector = self._embedder.embed([query.text])[0]
+        with tracer.start_as_current_span("embed"):
+            vector = self._embedder.embed([query.text])[0]
         return self.search_by_vector(query, vector)
 
     def search_by_vector(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
@@ -73,11 +76,13 @@ class Search:
         dense = self.dense(query, vector)
         return self._candidates(fuse(lexical, dense, complete)[: query.k], lexical, dense)
 
+    @tracer.start_as_current_span("words")
     def lexical(self, query: Query) -> tuple[list[int], int]:
         """Row ids by words alone, and how many of them hold all words."""
         with self._engine.connect() as connection:
             return self._lexical.rank(connection, query.text, self._where(query.filters), query.k)
 
+    @tracer.start_as_current_span("vectors")
     def dense(self, query: Query, vector: NDArray[np.float32]) -> list[int]:
         """Row ids by the nearness of vectors alone."""
         where = self._where(query.filters)
@@ -99,6 +104,7 @@ class Search:
         self.refresh()
         return self._facets.resolve(facet, word)
 
+    @tracer.start_as_current_span("relaxations")
     def relaxations(self, filters: Filters) -> list[Relaxation]:
         """For filters that nothing satisfies: each limit that alone would let something through."""
         self.refresh()
@@ -199,6 +205,7 @@ class Search:
 
     # -- results -------------------------------------------------------------------------
 
+    @tracer.start_as_current_span("records")
     def _candidates(
         self, scored: Sequence[tuple[int, float]], lexical: Sequence[int], dense: Sequence[int]
     ) -> list[Candidate]:

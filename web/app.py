@@ -19,9 +19,10 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from assistant.build import Parts
-from assistant.masking import MaskingFilter, mask
+from assistant.masking import mask
 from assistant.phrases import phrase
 from assistant.process import trim
+from assistant.tracing import start_tracing
 from catalog.schema import DATABASE_AWAY
 from catalog.types import Query
 from web.api import router
@@ -32,6 +33,7 @@ from web.identity import Identity, IdentityMiddleware, secret_key
 from web.language import page_language
 from web.limit import Limit
 from web.live import Live
+from web.logs import configure_logs
 from web.metrics import Metrics
 from web.transcript import transcript_router
 from web.upkeep import Upkeep
@@ -39,6 +41,7 @@ from web.widget import build_widget, css, head
 
 log = logging.getLogger(__name__)
 SIGN_INS_PER_MINUTE = 6
+GRACE = 5  # seconds that open pages have to go when the server is told to end
 PICTURE_TYPES = {".svg": "image/svg+xml", ".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
@@ -48,6 +51,7 @@ def create_app(parts: Parts) -> FastAPI:
     key = secret_key(settings.secret_key, settings.data_dir)
     identity = Identity(key, settings.token_key, embedded=bool(settings.origins))
     limit, upkeep, metrics = Limit(settings.messages_per_minute), Upkeep(parts), Metrics(parts)
+    start_tracing(settings.trace_endpoint, [metrics])
     patience = timedelta(minutes=settings.staff_patience)
     live = Live(parts.assistant, parts.conversations, parts.desk, patience, metrics.observe)
 
@@ -137,10 +141,9 @@ def _measured(metrics: Metrics, token: str) -> APIRouter:
 
 
 def serve(parts: Parts) -> None:
-    """Listen until interrupted. Logs hold no personal data."""
-    handler = logging.StreamHandler()
-    handler.addFilter(MaskingFilter())
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler]
+    """Listen until interrupted."""
+    configure_logs(parts.settings)
+    settings = parts.settings
+    uvicorn.run(
+        create_app(parts), host=settings.host, port=settings.port, log_config=None, timeout_graceful_shutdown=GRACE
     )
-    uvicorn.run(create_app(parts), host=parts.settings.host, port=parts.settings.port, log_config=None)

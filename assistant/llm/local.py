@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from assistant.llm.adapters import check_fit
 from assistant.llm.batch import Answer, Batch
 from assistant.llm.grammar import Grammars
-from assistant.llm.protocol import LLMError, Piece, until_stop, value_of
+from assistant.llm.protocol import LLMError, Piece, llm_span, tell_tokens, until_stop, value_of
 from assistant.process import trim
 
 # Below this many allowed tokens, multiplying their rows of the output layer alone is cheaper
@@ -71,7 +71,10 @@ class LocalLLM:
         trim()
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
-        return "".join(self.stream(prompt, max_tokens=max_tokens, stop=stop))
+        with llm_span(self.name) as span:
+            text = "".join(self.stream(prompt, max_tokens=max_tokens, stop=stop))
+            tell_tokens(span, self.count_tokens(prompt), self.count_tokens(text))
+        return text
 
     def stream(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> Iterator[str]:
         return until_stop(self._pieces(self._ids(prompt), max_tokens), stop)
@@ -80,7 +83,16 @@ class LocalLLM:
         return value_of(self.spell_json(prompt, schema, max_tokens=max_tokens))
 
     def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
-        own = Answer(self._ids(prompt), self._grammars.matcher(schema), max_tokens)
+        with llm_span(self.name) as span:
+            ids = self._ids(prompt)
+            own = self._answered(Answer(ids, self._grammars.matcher(schema), max_tokens))
+            tell_tokens(span, len(ids), len(own.tokens))
+        if own.error is not None:
+            raise own.error
+        return list(self._spelt(own.tokens, own.likely))
+
+    def _answered(self, own: Answer) -> Answer:
+        """An answer when it is over, whoever has decoded it."""
         with self._free:
             self._waiting.append(own)
             while self._is_busy and not own.is_over:
@@ -90,9 +102,7 @@ class LocalLLM:
         if leads:
             with self._giving_back():
                 self._decode(own)
-        if own.error is not None:
-            raise own.error
-        return list(self._spelt(own.tokens, own.likely))
+        return own
 
     def _decode(self, own: Answer) -> None:
         """Decode until one's own answer is over, and those of the others on the way."""

@@ -2,10 +2,16 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from opentelemetry.trace import Span
+
 from catalog.errors import UserError
+from catalog.tracing import tracer
+
+INPUT_TOKENS, OUTPUT_TOKENS = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
 
 
 class LLMError(UserError):
@@ -26,6 +32,18 @@ class Piece:
 
     text: str
     probability: float
+
+
+@contextmanager
+def llm_span(model: str) -> Iterator[Span]:
+    """The span of one answer."""
+    with tracer.start_as_current_span("llm", attributes={"gen_ai.request.model": model}) as span:
+        yield span
+
+
+def tell_tokens(span: Span, read: int, written: int) -> None:
+    """Note how many tokens an answer took to read and to write."""
+    span.set_attributes({INPUT_TOKENS: read, OUTPUT_TOKENS: written})
 
 
 def value_of(pieces: Sequence[Piece]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from assistant.llm.guard import Guard
-from assistant.llm.protocol import LLMAway, LLMError, Piece, until_stop, value_of
+from assistant.llm.protocol import LLMAway, LLMError, Piece, llm_span, tell_tokens, until_stop, value_of
 
 CONNECT_SECONDS = 3.0
 AWAY = (429, 502, 503, 504)  # answers of a server, or of what stands before it, that is not up to it now
@@ -85,7 +85,11 @@ class ServerLLM:
         }
 
     def _choose(self, body: Mapping[str, Any]) -> Any:
-        return self._post(body)["choices"][0]
+        with llm_span(self.name) as span:
+            answer = self._request("POST", "/chat/completions", json=body).json()
+            used = answer.get("usage") or {}
+            tell_tokens(span, used.get("prompt_tokens", 0), used.get("completion_tokens", 0))
+            return answer["choices"][0]
 
     def _value(self, choice: Mapping[str, Any], read: Callable[[], Any]) -> Any:
         try:
@@ -108,9 +112,6 @@ class ServerLLM:
             "temperature": 0,
         }
         return {**body, "stop": list(stop)} if stop else body
-
-    def _post(self, body: Mapping[str, Any]) -> Any:
-        return self._request("POST", "/chat/completions", json=body).json()
 
     def _chunks(self, body: Mapping[str, Any]) -> Iterator[str]:
         request = self._client.build_request("POST", "/chat/completions", json=body)

@@ -13,6 +13,7 @@ from assistant.ranking.blend import WEIGHTS, Scorer, Weighted
 from assistant.ranking.features import NAMES, REASONS, Context, evidence, features
 from assistant.state import DialogueState
 from assistant.types import Contribution, Recommendation
+from catalog.tracing import tracer
 from catalog.types import Candidate, Product
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Ranker:
         self._recommenders = recommenders
         self._diversity = diversity
 
+    @tracer.start_as_current_span("rank")
     def rank(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> list[Recommendation]:
         """Candidates best first; the first `EXPLAINED` have contributions, which add up to their scores.
 

@@ -68,14 +68,24 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, each on the next port, for a proxy before them.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Bring up the chat in the browser.
+    """Bring up the chat in the browser. Several workers are replaced one after another on SIGHUP.
 
     Example: daogou serve --port 8080
     """
     given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
     settings = settings_of(**given)
+    if workers > 1:
+        from web.workers import Workers
+
+        ports = range(settings.port, settings.port + workers)
+        err.print(
+            f"{workers} processes on ports {ports[0]} to {ports[-1]}; a proxy makes them one shop", highlight=False
+        )
+        Workers(settings.host, ports).run()
+        return
     parts = _build(settings)
     from web.app import serve as listen
 

@@ -53,6 +53,29 @@ def models_list(as_json: Json = False) -> None:
     print_rows(rows, as_json)
 
 
+@models_app.command("export")
+def models_export(
+    folder: Annotated[Path, typer.Argument(help="A new folder.", file_okay=False)],
+    merge: Annotated[
+        bool, typer.Option(help="Add the adapter to the weights, or leave it apart for servers that load it.")
+    ] = True,
+) -> None:
+    """Write the model in use as other servers take it: vLLM, transformers serve, llama.cpp's converter.
+
+    Example: daogou models export shop-model --no-merge
+    """
+    from assistant.build import adapter_path
+    from assistant.llm import embedded
+    from assistant.llm.export import export
+
+    settings = settings_of()
+    with spinner("writing the model") as progress:
+        export(
+            settings.llm_model or embedded.fetch(settings.cache_dir, progress), adapter_path(settings), folder, merge
+        )
+    note(f"written to {folder}")
+
+
 @models_app.command("fetch")
 def models_fetch(as_json: Json = False) -> None:
     """Convert the embedded language model, once; takes about a minute.

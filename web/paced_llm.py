@@ -1,11 +1,13 @@
 """A stand-in for the language model that takes its time, in this process or as an OpenAI-compatible server."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 
 from assistant.llm.protocol import Piece, until_stop, value_of
 
@@ -42,11 +44,12 @@ def serve_paced_llm(port: int) -> None:
     def models() -> dict[str, Any]:
         return {"data": [{"id": llm.name}]}
 
-    @app.post("/v1/chat/completions")
-    def complete(body: dict[str, Any]) -> dict[str, Any]:
-        asked = "".join(message["content"] for message in body["messages"])
-        wants_json = "response_format" in body
-        text = llm.spell_json(asked, {}, max_tokens=0)[0].text if wants_json else llm.complete(asked, max_tokens=0)
-        return {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    @app.post("/v1/chat/completions", response_model=None)
+    def complete(body: dict[str, Any]) -> dict[str, Any] | StreamingResponse:
+        if "response_format" not in body:
+            return {"choices": [{"message": {"content": llm.complete("", max_tokens=0)}, "finish_reason": "stop"}]}
+        (piece,) = llm.spell_json("", {}, max_tokens=0)
+        told = json.dumps({"choices": [{"delta": {"content": piece.text}}]})
+        return StreamingResponse(iter([f"data: {told}\n\n", "data: [DONE]\n\n"]), media_type="text/event-stream")
 
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")

@@ -57,7 +57,7 @@ class LocalLLM:
             raise LLMError(f"cannot load the language model {str(model)!r}: {error}") from error
         self.tuned = adapter is not None
         if adapter is not None:
-            network = _merge(network, adapter, self.name)
+            network = merged_network(network, adapter, self.name)
         self.network = network.to(self._device).eval()
         self._output = self.network.get_output_embeddings().weight  # (vocabulary, hidden)
         self._eos = _eos_ids(self.network)
@@ -236,7 +236,8 @@ def _tokenizer(model: str | Path, vocabulary: int) -> tuple[Any, list[int]]:
     return llguidance.hf.from_tokenizer(loaded, n_vocab=vocabulary), loaded("")["input_ids"]
 
 
-def _merge(network: Any, adapter: Path, base: str) -> Any:
+def merged_network(network: Any, adapter: Path, base: str) -> Any:
+    """A network with an adapter's weights added to its own. Raises `LLMError` for one made for another base."""
     from peft import PeftModel
 
     check_fit(adapter, network, base)

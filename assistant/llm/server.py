@@ -5,13 +5,15 @@ A LoRA adapter is chosen by the model name that the server serves it under.
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
+import jsonschema_rs
 
 from assistant.llm.guard import Guard
-from assistant.llm.protocol import LLMAway, LLMError, Piece, llm_span, tell_tokens, until_stop, value_of
+from assistant.llm.protocol import OUTPUT_TOKENS, LLMAway, LLMError, Piece, llm_span, tell_tokens, until_stop, value_of
 
 CONNECT_SECONDS = 3.0
 AWAY = (429, 502, 503, 504)  # answers of a server, or of what stands before it, that is not up to it now
@@ -42,6 +44,7 @@ class ServerLLM:
             limits=httpx.Limits(max_keepalive_connections=0),
         )
         self._model = model
+        self._timeout = timeout
         self._guard = guard or Guard()
         self.tuned = tuned
 
@@ -65,8 +68,20 @@ class ServerLLM:
         return until_stop(self._chunks({**self._body(prompt, max_tokens, stop), "stream": True}), stop)
 
     def complete_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> Any:
-        choice = self._choose(self._json_body(prompt, schema, max_tokens))
-        return self._value(choice, lambda: json.loads(choice["message"]["content"]))
+        """The first value of the answer: a server that keeps to no schema goes on after it, and is cut off there."""
+        text, pieces = "", 0
+        with llm_span(self.name) as span:
+            for piece in self._chunks({**self._json_body(prompt, schema, max_tokens), "stream": True}):
+                text, pieces = text + piece, pieces + 1
+                if piece.rstrip().endswith(("}", "]", '"')) and (value := _first_value(text)) is not None:
+                    break
+            else:
+                value = _first_value(text)
+            span.set_attribute(OUTPUT_TOKENS, pieces)
+        if value is None:
+            raise LLMError(f"{self._url} gave no complete JSON within {max_tokens} tokens")
+        self._check(value, schema)
+        return value
 
     def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
         choice = self._choose({**self._json_body(prompt, schema, max_tokens), "logprobs": True, "top_logprobs": 1})
@@ -74,7 +89,10 @@ class ServerLLM:
         if not told:
             raise LLMError(f"{self._url} tells no probabilities (logprobs) of its tokens")
         pieces = [_piece(token) for token in told]
-        self._value(choice, lambda: value_of(pieces))
+        try:
+            self._check(value_of(pieces), schema)
+        except json.JSONDecodeError as error:
+            raise LLMError(f"{self._url} gave no complete JSON within {max_tokens} tokens") from error
         return pieces
 
     def _json_body(self, prompt: str, schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
@@ -91,12 +109,12 @@ class ServerLLM:
             tell_tokens(span, used.get("prompt_tokens", 0), used.get("completion_tokens", 0))
             return answer["choices"][0]
 
-    def _value(self, choice: Mapping[str, Any], read: Callable[[], Any]) -> Any:
+    def _check(self, value: Any, schema: Mapping[str, Any]) -> None:
+        """Not every server keeps to a schema that it is given."""
         try:
-            return read()
-        except (json.JSONDecodeError, TypeError) as error:
-            reason = choice.get("finish_reason")
-            raise LLMError(f"{self._url} gave no complete JSON (finish reason {reason!r})") from error
+            jsonschema_rs.validate(dict(schema), value)
+        except jsonschema_rs.ValidationError as error:
+            raise LLMError(f"{self._url} does not keep to the schema: {error.message[:200]}") from error
 
     def _first_model(self) -> str:
         models = self._request("GET", "/models").json()["data"]
@@ -116,8 +134,11 @@ class ServerLLM:
     def _chunks(self, body: Mapping[str, Any]) -> Iterator[str]:
         request = self._client.build_request("POST", "/chat/completions", json=body)
         response = self._guard.call(lambda: self._send(request, stream=True))
+        deadline = time.monotonic() + self._timeout
         try:
             for line in response.iter_lines():
+                if time.monotonic() > deadline:
+                    raise LLMAway(f"the language model server {self._url} takes longer than {self._timeout:g} s")
                 if line.startswith("data: ") and line != "data: [DONE]":
                     choices = json.loads(line[6:]).get("choices") or [{}]
                     yield choices[0].get("delta", {}).get("content") or ""
@@ -141,6 +162,14 @@ class ServerLLM:
             told = f"{self._url} answered {response.status_code}: {response.text[:300]}"
             raise LLMAway(told, True) if response.status_code in AWAY else LLMError(told)
         return response
+
+
+def _first_value(text: str) -> Any:
+    """The JSON value that a text begins with; None if it is not complete."""
+    try:
+        return json.JSONDecoder().raw_decode(text.lstrip())[0]
+    except json.JSONDecodeError:
+        return None
 
 
 def _piece(token: Mapping[str, Any]) -> Piece:

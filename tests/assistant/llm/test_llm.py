@@ -114,7 +114,7 @@ class TestServer(LLMContract):
 
     @pytest.fixture(scope="class")
     def llm(self, url: str) -> LLM:
-        return ServerLLM(url)
+        return ServerLLM(url, timeout=60)  # it answers one at a time
 
     def test_a_cut_off_answer_is_an_error(self, llm: LLM) -> None:
         with pytest.raises(LLMError, match="no complete JSON"):

@@ -203,16 +203,18 @@ def bench_outage(
 def bench_chat(
     shoppers: Annotated[int, typer.Option(help="That ask at once.")] = 100,
     idle: Annotated[int, typer.Option(help="Open pages on which nothing happens.")] = 500,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; several stand behind nginx.")] = 1,
+    postgres: Annotated[bool, typer.Option(help="On a PostgreSQL server instead of SQLite.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What one web process stands: claims, delivery to a browser, many shoppers, idle pages.
+    """What web processes stand: claims, delivery to a browser, many shoppers, idle pages.
 
-    Example: daogou bench chat
+    Example: daogou bench chat --workers 2 --postgres
     """
     from web.load import chat
 
     with TemporaryDirectory() as folder:
-        rows = chat(shoppers, idle, Path(folder), note)
+        rows = chat(shoppers, idle, Path(folder), note, workers, postgres)
     print_rows(rows, as_json)
 
 

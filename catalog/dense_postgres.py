@@ -128,7 +128,7 @@ class PostgresVectors:
                         copy.write_row((row_id, self._model, digest, HalfVector(np.asarray(vector, dtype=np.float32))))
         return written
 
-    def _missing(self, connection: Connection, since: int) -> Iterator[list[tuple[int, str, Any]]]:
+    def _missing(self, connection: Connection, since: int) -> Iterator[Sequence[tuple[int, str, Any]]]:
         """(row id, hash, vector) of products with a vector that the table does not have, in pages."""
         lacking = text(
             "NOT EXISTS (SELECT 1 FROM product_vectors v WHERE v.product_id = products.id AND v.model = :own)"
@@ -137,12 +137,9 @@ class PostgresVectors:
             select(ProductRow.id, VectorRow.vector_hash, VectorRow.vector)
             .join(VectorRow, has_vector(self._model))
             .where(lacking, ProductRow.changed > since)
-            .order_by(ProductRow.id)
         )
-        last = 0
-        while page := list(connection.execute(statement.where(ProductRow.id > last).limit(PAGE)).tuples()):
-            last = page[-1][0]
-            yield page
+        # A cursor on the server: to look anew for each page what is missing takes longer the more there is.
+        yield from connection.execute(statement, execution_options={"yield_per": PAGE}).tuples().partitions()
 
     def _build_index(self, connection: Connection) -> None:
         name = "hnsw_" + re.sub(r"\W", "_", self._model)[:50]

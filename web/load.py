@@ -1,4 +1,4 @@
-"""How many shoppers one process stands, and how fast a person's word reaches a shopper's browser.
+"""How many shoppers a process, or several behind nginx, stands, and how fast a person's word reaches a shopper's browser.
 
 The server runs in a process of its own with a stand-in for the language model that takes its time; shoppers are
 clients that follow the transcript as the page's script does, and one is a real browser.
@@ -10,8 +10,9 @@ import json
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -22,12 +23,14 @@ import httpx
 
 from assistant.build import build, open_store
 from assistant.desk import Desk, DeskError
+from assistant.evaluation.own_postgres import own_postgres
 from assistant.phrases import phrase
 from assistant.staff import StaffStore
 from assistant.store import ConversationStore
 from catalog.errors import UserError
 from web.paced import free_port, paced_settings, server
 from web.paced_llm import PacedLLM
+from web.proxy import proxy
 
 Progress = Callable[[str], Any]
 PASSWORD = secrets.token_urlsafe(12)
@@ -39,26 +42,41 @@ REPLIES = 40  # of staff, timed
 CHROMIUM = "/usr/bin/chromium"
 
 
-def chat(shoppers: int, idle: int, data_dir: Path, progress: Progress) -> list[dict[str, Any]]:
-    """One row for each question, with what must be reached."""
-    settings = paced_settings(data_dir)
-    build(settings, llm=PacedLLM())
-    store = open_store(settings)
-    staff, conversations = StaffStore(store.engine), ConversationStore(store.engine)
-    staff.add("lin", PASSWORD, "agent")
-    progress("claims")
-    rows = [claims(Desk(conversations, store), conversations, 20, 200)]
-    port = free_port()
-    with server(data_dir, port, explain=True) as process:
-        url = f"http://127.0.0.1:{port}"
-        progress("a word of staff to a browser")
-        rows.append(_delivery(url, conversations))
-        progress(f"{shoppers} shoppers at once")
-        rows += asyncio.run(_streams(url, shoppers, conversations))
-    with server(data_dir, port) as process:
-        progress(f"{idle} idle pages")
-        rows.append(asyncio.run(_idle(url, idle, process.pid)))
+def chat(
+    shoppers: int, idle: int, data_dir: Path, progress: Progress, workers: int = 1, postgres: bool = False
+) -> list[dict[str, Any]]:
+    """One row for each question, with what must be reached; of several processes behind nginx, on SQLite or PostgreSQL."""
+    with ExitStack() as stack:
+        more = {}
+        if postgres:
+            more["database_url"] = stack.enter_context(own_postgres(data_dir / "postgres")).url
+        settings = paced_settings(data_dir, **more)
+        build(settings, llm=PacedLLM())
+        store = open_store(settings)
+        staff, conversations = StaffStore(store.engine), ConversationStore(store.engine)
+        staff.add("lin", PASSWORD, "agent")
+        progress("claims")
+        rows = [claims(Desk(conversations, store), conversations, 20, 200)]
+        with _shop(data_dir, workers, explain=True, **more) as (url, _):
+            progress("a word of staff to a browser")
+            rows.append(_delivery(url, conversations))
+            progress(f"{shoppers} shoppers at once")
+            rows += asyncio.run(_streams(url, shoppers, conversations))
+        with _shop(data_dir, workers, **more) as (url, processes):
+            progress(f"{idle} idle pages")
+            rows.append(asyncio.run(_idle(url, idle, processes)))
+        store.engine.dispose()
     return rows
+
+
+@contextmanager
+def _shop(data_dir: Path, workers: int, **more: Any) -> Iterator[tuple[str, list[int]]]:
+    """The shop's address, and the ids of the processes that serve it."""
+    ports = [free_port() for _ in range(workers)]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(server(data_dir, port, **more)).pid for port in ports]
+        url = f"http://127.0.0.1:{ports[0]}"
+        yield stack.enter_context(proxy(free_port(), ports, data_dir)) if workers > 1 else url, processes
 
 
 def claims(desk: Desk, conversations: ConversationStore, people: int, times: int) -> dict[str, Any]:
@@ -214,19 +232,19 @@ def _talked(conversations: ConversationStore, conversation: str) -> None:
         conversations.append(conversation, "answer", answer)
 
 
-async def _idle(url: str, count: int, pid: int) -> dict[str, Any]:
+async def _idle(url: str, count: int, processes: Sequence[int]) -> dict[str, Any]:
     await asyncio.sleep(5)
-    empty = _memory(pid)
+    empty = sum(map(_memory, processes))
     pages = [Page(url) for _ in range(count)]
     readers = []
     for page in pages:
         await page.open()
         readers.append(asyncio.create_task(_read(page.updates())))
     await asyncio.sleep(10)
-    began, used = datetime.now(UTC), _processor(pid)
+    began, used = datetime.now(UTC), sum(map(_processor, processes))
     await asyncio.sleep(IDLE_SECONDS)
-    share = (_processor(pid) - used) / (datetime.now(UTC) - began).total_seconds()
-    full = _memory(pid)
+    share = (sum(map(_processor, processes)) - used) / (datetime.now(UTC) - began).total_seconds()
+    full = sum(map(_memory, processes))
     for reader in readers:
         reader.cancel()
     return {

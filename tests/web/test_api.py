@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from assistant.build import build
 from assistant.settings import Settings
@@ -156,8 +158,25 @@ def test_pictures_and_nothing_else(shop: Shop) -> None:
         assert visitor.get(path).status_code in (404, 405)
 
 
-def test_health(shop: Shop) -> None:
+def test_health_and_readiness(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert httpx.get(f"{shop.url}/api/health").json() == {"status": "ok"}
+    assert httpx.get(f"{shop.url}/api/ready").json() == {"status": "ready", "language_model": "here"}
+    monkeypatch.setattr(shop.parts.llm, "is_away", True, raising=False)
+    assert httpx.get(f"{shop.url}/api/ready").json() == {"status": "degraded", "language_model": "away"}
+
+
+def test_while_the_database_is_away_it_is_said(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> int:
+        raise OperationalError("SELECT 1", {}, Exception("gone"))
+
+    visitor = shop.visitor()
+    monkeypatch.setattr(shop.parts.products, "version", away)
+    monkeypatch.setattr(shop.parts.conversations, "append", away)
+    for told in (visitor.get("/api/ready"), visitor.post("/api/messages", json={"text": "scarf"})):
+        assert told.status_code == 503
+        assert "Nothing is lost" in told.json()["detail"] or "不会丢失" in told.json()["detail"]
+        assert told.headers["retry-after"] == "2"
+    assert httpx.get(f"{shop.url}/api/health").is_success
 
 
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
@@ -237,6 +256,10 @@ def test_metrics_are_for_who_has_the_token(shop: Shop, script: ScriptedLLM, data
     assert 'daogou_turn_seconds_count{stage="first_card"} 1.0' in text
     assert "daogou_waiting 0.0" in text
     assert "canary" not in text
+    assert 'daogou_step_seconds_count{step="search"}' in text
+    dashboard = Path("docs/deploy/grafana.json").read_text("utf-8")
+    asked = {name.removesuffix("_bucket") for name in re.findall(r"daogou_[a-z_]+", dashboard)}
+    assert {name for name in asked if f"\n# TYPE {name} " not in f"\n{text}"} == set()
     measured.close()
 
 

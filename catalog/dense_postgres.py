@@ -1,12 +1,16 @@
-"""Vectors to ranked product ids in PostgreSQL, by pgvector: HNSW over half precision, exact where few products pass.
+"""Vectors to ranked product ids in PostgreSQL, by pgvector: vectors lie in the database, this process holds their bits.
+
+Bits choose candidates, as in `catalog.dense`, and the database compares their vectors (halfvec): a million products cost a
+process 80 MB. With more than `MANY` products HNSW is asked instead, on until enough of them pass the filters (Malkov and
+Yashunin, "Efficient and robust approximate nearest neighbor search", 2018); it costs the database an index and finds less
+of what is near (`daogou bench scale`).
 
 The table is derived from `vectors` and kept up to date with the catalog, not migrated: a shop whose server has no
 pgvector, or gets it later, loses nothing (`catalog.dense` does it in memory meanwhile).
-HNSW after Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search", 2018.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +18,13 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, column, func, select, table, text
 from sqlalchemy.exc import DBAPIError
 
+from catalog.bits import RESCORE, BitIndex, words_of
 from catalog.schema import ProductRow, VectorRow, has_vector
 
-EXACT = 20_000  # products that pass up to which all of them are compared
+MANY = 3_000_000  # products beyond which HNSW is asked
+FEW = 20_000  # products that pass up to which HNSW is not: all of them are compared
 PAGE = 2_000  # vectors read and written at once
+MEAN_OF = 20_000  # vectors whose mean the signs are taken around
 BREADTH = 8  # candidates that HNSW holds, per result asked for
 MOST_CANDIDATES = 1_000  # pgvector holds no more
 _LOCK = 5_417_001  # one process at a time fills the table
@@ -35,20 +42,27 @@ _STALE_SINCE = text(
     "DELETE FROM product_vectors v USING products p WHERE v.model = :model AND p.id = v.product_id "
     "AND p.changed > :since AND p.vector_hash <> v.vector_hash"
 )
-# A count of no more than is asked: that of a million rows takes longer than a search.
-_SIZE = text(
-    "SELECT count(*), max(vector_dims(vector)) FROM "
-    "(SELECT vector FROM product_vectors WHERE model = :model LIMIT :most) AS first"
+_SIZE = text("SELECT count(*), max(vector_dims(vector)) FROM product_vectors WHERE model = :model")
+_MEAN = text(
+    "SELECT CAST(avg(vector) AS text) FROM (SELECT vector FROM product_vectors WHERE model = :model LIMIT :most) AS first"
 )
+# By psycopg itself, in binary: a bit string comes as its length and its bytes.
+_BITS = "SELECT product_id, binary_quantize(vector - %s::halfvec) FROM product_vectors WHERE model = %s"
+_NEAREST = text(
+    "SELECT product_id FROM product_vectors WHERE model = :model AND product_id = ANY(CAST(:ids AS integer[])) "
+    "ORDER BY vector <#> CAST(:asked AS halfvec), product_id LIMIT :k"
+)
+Passing = Callable[[], NDArray[np.int64]]
 
 
 class PostgresVectors:
-    """The vectors that one model made of the products' texts, in a table with an index of their own."""
+    """The vectors that one model made of the products' texts, in a table of their own."""
 
     def __init__(self, engine: Engine, model: str) -> None:
         self._engine = engine
         self._model = model
         self._width = 0
+        self._bits: BitIndex | None = None  # none while there are too many
 
     @staticmethod
     def usable(engine: Engine) -> bool:
@@ -71,18 +85,60 @@ class PostgresVectors:
             connection.execute(stale, {"model": self._model})
             if self._copy(connection, since) > PAGE:
                 connection.execute(text("ANALYZE product_vectors"))  # a plan without figures reads all of it
-            count, width = connection.execute(_SIZE, {"model": self._model, "most": EXACT + 1}).one()
-            self._width = width or 0
-            if count > EXACT:
-                self._build_index(connection)
+            if since < 0 or self._bits is None:
+                count, self._width = connection.execute(_SIZE, {"model": self._model}).one()
+                if count > MANY:
+                    self._build_index(connection)
+                self._bits = self._read_bits(connection) if 0 < count <= MANY else None
+            else:
+                self._bits = self._changed_bits(connection, self._bits, since)
 
-    def rank(self, query: NDArray[np.float32], where: Sequence[ColumnElement[bool]], k: int) -> list[int]:
-        """Ids of the `k` products nearest to `query` (D,) among those that satisfy `where`."""
-        asked = {"asked": "[" + ",".join(f"{x:.6g}" for x in query) + "]", "model": self._model}
+    def rank(
+        self, query: NDArray[np.float32], where: Sequence[ColumnElement[bool]], passing: Passing, k: int
+    ) -> list[int]:
+        """Ids of the `k` products nearest to `query` (D,) among those that satisfy `where`, whose ids `passing` tells."""
+        asked = {"asked": _literal(query), "model": self._model}
+        if self._bits is None:
+            return self._by_index(where, asked, k) if self._width else []
+        rows = self._bits.candidates(query, self._bits.rows(passing()), RESCORE * k)
+        near = {"ids": self._bits.ids[rows].tolist(), "k": k}
+        with self._engine.connect() as connection:
+            return list(connection.scalars(_NEAREST, {**asked, **near}))
+
+    # -- bits ----------------------------------------------------------------------------
+
+    def _read_bits(self, connection: Connection) -> BitIndex:
+        mean = connection.scalar(_MEAN, {"model": self._model, "most": MEAN_OF})
+        around = np.fromstring(mean.strip("[]"), dtype=np.float32, sep=",")
+        ids, bits = self._bits_of(connection, around, "")
+        order = np.argsort(ids)
+        return BitIndex(ids[order], words_of(bits[order]), around)
+
+    def _changed_bits(self, connection: Connection, known: BitIndex, since: int) -> BitIndex:
+        changed = np.array(
+            list(connection.scalars(select(ProductRow.id).where(ProductRow.changed > since))), dtype=np.int64
+        )
+        ids, bits = self._bits_of(connection, known.mean, " AND product_id = ANY(%s)", changed.tolist())
+        return known.replaced(changed, ids, words_of(bits))[0]
+
+    def _bits_of(
+        self, connection: Connection, mean: NDArray[np.float32], more: str, *values: Any
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Ids (N,) and bits (N, D/8) of vectors in the table."""
+        driver: Any = connection.connection.dbapi_connection
+        with driver.cursor(binary=True) as cursor:
+            rows = cursor.execute(_BITS + more, [_literal(mean), self._model, *values]).fetchall()
+        ids = np.array([row_id for row_id, _ in rows], dtype=np.int64)
+        width = -(-self._width // 8)
+        told = b"".join(bits[-width:] for _, bits in rows)  # after four bytes of length
+        return ids, np.frombuffer(told, dtype=np.uint8).reshape(len(rows), width)
+
+    # -- HNSW ----------------------------------------------------------------------------
+
+    def _by_index(self, where: Sequence[ColumnElement[bool]], asked: dict[str, str], k: int) -> list[int]:
         with self._engine.begin() as connection:
-            some = select(ProductRow.id).where(*where).limit(EXACT + 1).subquery()
-            passing = connection.scalar(select(func.count()).select_from(some)) or 0
-            if passing <= EXACT:
+            some = select(ProductRow.id).where(*where).limit(FEW + 1).subquery()
+            if (connection.scalar(select(func.count()).select_from(some)) or 0) <= FEW:
                 return list(connection.scalars(self._exact(where, k), asked))
             candidates = min(MOST_CANDIDATES, BREADTH * k)
             connection.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
@@ -110,6 +166,18 @@ class PostgresVectors:
             .order_by(text(f"product_vectors.vector\\:\\:{kind} <#> CAST(:asked AS {kind})"))
             .limit(k)
         )
+
+    def _build_index(self, connection: Connection) -> None:
+        name = "hnsw_" + re.sub(r"\W", "_", self._model)[:50]
+        connection.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
+        connection.execute(
+            text(
+                f'CREATE INDEX IF NOT EXISTS "{name}" ON product_vectors '
+                f"USING hnsw ((vector\\:\\:halfvec({self._width})) halfvec_ip_ops) WHERE model = '{_quoted(self._model)}'"
+            )
+        )
+
+    # -- the table -----------------------------------------------------------------------
 
     def _copy(self, connection: Connection, since: int) -> int:
         """Write the vectors that the table lacks, by COPY; how many those were."""
@@ -141,15 +209,9 @@ class PostgresVectors:
         # A cursor on the server: to look anew for each page what is missing takes longer the more there is.
         yield from connection.execute(statement, execution_options={"yield_per": PAGE}).tuples().partitions()
 
-    def _build_index(self, connection: Connection) -> None:
-        name = "hnsw_" + re.sub(r"\W", "_", self._model)[:50]
-        connection.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
-        connection.execute(
-            text(
-                f'CREATE INDEX IF NOT EXISTS "{name}" ON product_vectors '
-                f"USING hnsw ((vector\\:\\:halfvec({self._width})) halfvec_ip_ops) WHERE model = '{_quoted(self._model)}'"
-            )
-        )
+
+def _literal(vector: NDArray[np.float32]) -> str:
+    return "[" + ",".join(f"{x:.6g}" for x in vector) + "]"
 
 
 def _quoted(name: str) -> str:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from threading import Lock
 from typing import Any, cast
 
@@ -87,7 +88,7 @@ class Search:
         """Row ids by the nearness of vectors alone."""
         where = self._where(query.filters)
         if self._remote is not None:
-            return self._remote.rank(vector, where, query.k)
+            return self._remote.rank(vector, where, partial(self._passing, where), query.k)
         return self._vectors.rank(vector, self._passing(where), query.k)
 
     def count(self, filters: Filters) -> int:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.evaluation.search import SEED, K, copied_vectors, queries
-from catalog.dense import RESCORE, VectorIndex
+from catalog.bits import RESCORE
+from catalog.dense import VectorIndex
 from catalog.embedding import EmbeddedEncoder
 
 SLICE = 16_384

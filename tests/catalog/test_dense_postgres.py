@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, select, text
 
-from catalog import dense_postgres
+from catalog import bits, dense_postgres
 from catalog.dense_postgres import PostgresVectors
 from catalog.embedding import add_vectors
 from catalog.rows import embedding_texts, vector_hash
@@ -54,27 +54,43 @@ def nearest(vectors: Any, asked: Any, rows: Any, k: int) -> list[int]:
     return [int(n) for n in rows[np.argsort(-(vectors[rows] @ asked))[:k]]]
 
 
-@pytest.mark.parametrize("exact", [20_000, 10])
+def ranked(store: ProductStore, remote: PostgresVectors, asked: Any, dearest: int = COUNT) -> list[int]:
+    """What is found for 10 among the products that cost no more."""
+
+    def passing() -> Any:
+        with store.engine.connect() as connection:
+            return np.array(
+                sorted(connection.scalars(select(ProductRow.id).where(ProductRow.price <= Decimal(dearest))))
+            )
+
+    return names(store, remote.rank(asked, [ProductRow.price <= Decimal(dearest)], passing, 10))
+
+
+@pytest.mark.parametrize("way", ["all compared", "bits", "HNSW", "HNSW, few pass"])
 @pytest.mark.parametrize("dearest", [COUNT, 60])
 def test_the_nearest_that_pass(
-    store: ProductStore, vectors: Any, exact: int, dearest: int, monkeypatch: pytest.MonkeyPatch
+    store: ProductStore, vectors: Any, way: str, dearest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dense_postgres, "EXACT", exact)
+    if way == "bits":
+        monkeypatch.setattr(bits, "EXACT", 10)
+    elif way != "all compared":
+        monkeypatch.setattr(dense_postgres, "MANY", 10)
+        monkeypatch.setattr(dense_postgres, "FEW", 10 if way == "HNSW" else 20_000)
     assert PostgresVectors.usable(store.engine)
     remote = PostgresVectors(store.engine, MODEL)
     remote.refresh()
     hits = 0
     for asked in vectors[:20]:
-        found = names(store, remote.rank(asked, [ProductRow.price <= Decimal(dearest)], 10))
+        found = ranked(store, remote, asked, dearest)
         right = nearest(vectors, asked, np.arange(dearest), 10)
         assert len(found) == 10
         assert max(found) < dearest
         hits += len(set(found) & set(right))
-    assert hits >= (200 if exact > COUNT else 190)
+    assert hits >= (200 if way in ("all compared", "HNSW, few pass") else 190)
 
 
 def test_the_index_is_used_for_many(store: ProductStore, vectors: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense_postgres, "EXACT", 10)
+    monkeypatch.setattr(dense_postgres, "MANY", 10)
     PostgresVectors.usable(store.engine)
     PostgresVectors(store.engine, MODEL).refresh()
     with store.engine.connect() as connection:
@@ -87,20 +103,24 @@ def test_it_follows_the_catalog(store: ProductStore, vectors: Any) -> None:
     PostgresVectors.usable(store.engine)
     remote = PostgresVectors(store.engine, MODEL)
     remote.refresh()
-    changed = product("p3", "Another thing", "4", "thing")
-    store.upsert([changed])
-    remote.refresh()
-    assert 3 not in names(store, remote.rank(vectors[3], [], 10))
-    add_vectors(store.engine, MODEL, {vector_hash(embedding_texts(changed)): vectors[3]})
-    remote.refresh()
-    assert names(store, remote.rank(vectors[3], [], 10))[0] == 3
+    seen, changed = store.version(), product("p3", "Another thing", "4", "thing")
+    store.upsert([changed, product("p400", "A new thing", "5", "thing")])
+    remote.refresh(seen)
+    assert 3 not in ranked(store, remote, vectors[3])
+    seen = store.version()
+    known = {vector_hash(embedding_texts(p)): -vectors[n] for n, p in ((3, changed), (4, store.get("p400"))) if p}
+    add_vectors(store.engine, MODEL, known)
+    store.touch([row.id for row in store.engine.connect().execute(select(ProductRow.id).where(ProductRow.changed > 1))])
+    remote.refresh(seen)
+    assert ranked(store, remote, -vectors[3])[0] == 3
+    assert ranked(store, remote, -vectors[4], 1_000)[0] == 400
 
 
 def test_an_empty_shop_finds_nothing(database: Engine) -> None:
     PostgresVectors.usable(database)
     remote = PostgresVectors(database, MODEL)
     remote.refresh()
-    assert remote.rank(np.ones(WIDTH, np.float32), [], 10) == []
+    assert remote.rank(np.ones(WIDTH, np.float32), [], lambda: np.zeros(0, np.int64), 10) == []
 
 
 def test_sqlite_has_none(tmp_path: Any) -> None:

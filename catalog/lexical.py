@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    Subquery,
     cast,
     false,
     func,
@@ -31,8 +32,11 @@ from catalog.amounts import normalize_measures, plain
 from catalog.facets import stem
 from catalog.schema import ProductRow
 
-ENOUGH = 20  # with fewer products that hold all words, those that hold any are ranked too ...
-COMMON = 20_000  # ... of the words that no more products have than so many: to look through others takes too long
+ENOUGH = (
+    20  # with fewer products that hold all words, those that hold any of the words that are not common are ranked too
+)
+RANKED = 2_000  # products that hold the words, and are ranked by them; of more the words say little, and vectors decide
+WORDS_KNOWN = 20_000
 TITLE_WEIGHT = 4.0
 
 _TOKEN = re.compile(r"[\u4e00-\u9fff]+|[a-z0-9]+(?:\.[0-9]+)?(?:'[a-z]+)?")
@@ -162,7 +166,12 @@ def query_words(raw: str) -> list[str]:
 
 
 class FullText(Protocol):
-    """Full text search in one kind of database. Words are as `query_words` has them."""
+    """Full text search in one kind of database. Words are as `query_words` has them.
+
+    `common` is how many products may have a word for it to be looked for where few have all.
+    """
+
+    common: int
 
     def write(self, connection: Connection, texts: Mapping[int, tuple[str, str]]) -> None:
         """Index the words of titles and of the rest, by row id, in place of what was indexed before."""
@@ -182,6 +191,7 @@ class LexicalIndex:
 
     def __init__(self, text: FullText) -> None:
         self._text = text
+        # Kept for good: which words are common changes slowly, and costs no more than time if it is wrong.
         self._common: dict[str, bool] = {}
 
     def rank(
@@ -204,19 +214,20 @@ class LexicalIndex:
                 ids += [i for i in connection.scalars(self._text.match(rare, False, where, k)) if i not in known]
         return ids[:k], complete
 
-    def forget(self) -> None:
-        """Look again which words are common: the catalog has changed."""
-        self._common = {}
-
     def _is_common(self, connection: Connection, word: str) -> bool:
         if word not in self._common:
-            some = select(product_words.c.rowid).where(self._text.has([word])).limit(COMMON + 1).subquery()
-            self._common[word] = (connection.scalar(select(func.count()).select_from(some)) or 0) > COMMON
+            if len(self._common) >= WORDS_KNOWN:
+                self._common.clear()
+            most = self._text.common
+            some = select(product_words.c.rowid).where(self._text.has([word])).limit(most + 1).subquery()
+            self._common[word] = (connection.scalar(select(func.count()).select_from(some)) or 0) > most
         return self._common[word]
 
 
 class SqliteText:
     """FTS5, ranked by BM25."""
+
+    common = 20_000
 
     def write(self, connection: Connection, texts: Mapping[int, tuple[str, str]]) -> None:
         rows = [{"id": i, "title": title, "body": body} for i, (title, body) in texts.items()]
@@ -226,7 +237,8 @@ class SqliteText:
     def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
         score: ColumnElement[Any] = literal_column(f"bm25(product_words, {TITLE_WEIGHT}, 1.0)")
         expression = (" AND " if of_all else " OR ").join(f'"{word}"' for word in words)
-        return _ranked(_matches(expression), where).order_by(score).limit(k)
+        found = _matching(_matches(expression), where, score.label("score"))
+        return select(found.c.id).order_by(found.c.score).limit(k)
 
     def has(self, phrases: Sequence[str]) -> ColumnElement[bool]:
         return _matches(" OR ".join(f'"{phrase}"' for phrase in phrases))
@@ -234,6 +246,8 @@ class SqliteText:
 
 class PostgresText:
     """A tsvector with a GIN index, ranked by `ts_rank_cd` (cover density), words in titles counting most."""
+
+    common = 5_000
 
     def write(self, connection: Connection, texts: Mapping[int, tuple[str, str]]) -> None:
         titles, bodies = zip(*texts.values(), strict=True)
@@ -243,8 +257,8 @@ class PostgresText:
         query = self._query(words, "&&" if of_all else "||")
         body = 1 / TITLE_WEIGHT
         weights = cast(literal(f"{{{body},{body},{body},1.0}}"), ARRAY(REAL))  # of the classes D, C, B, A
-        score = func.ts_rank_cd(weights, product_words.c.words, query)
-        return _ranked(product_words.c.words.op("@@")(query), where).order_by(score.desc(), ProductRow.id).limit(k)
+        found = _matching(product_words.c.words.op("@@")(query), where, product_words.c.words)
+        return select(found.c.id).order_by(func.ts_rank_cd(weights, found.c.words, query).desc(), found.c.id).limit(k)
 
     def has(self, phrases: Sequence[str]) -> ColumnElement[bool]:
         return product_words.c.words.op("@@")(self._query(phrases, "||"))
@@ -266,9 +280,10 @@ def holds(text: FullText, words: Iterable[str]) -> ColumnElement[bool]:
     return ProductRow.id.in_(select(product_words.c.rowid).where(text.has(phrases))) if phrases else false()
 
 
-def _ranked(matches: ColumnElement[bool], where: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    joined = select(ProductRow.id).join(product_words, product_words.c.rowid == ProductRow.id)
-    return joined.where(matches, *where)
+def _matching(matches: ColumnElement[bool], where: Sequence[ColumnElement[bool]], more: ColumnElement[Any]) -> Subquery:
+    """The first `RANKED` products that match and satisfy `where`: their `id`, and one more column."""
+    joined = select(ProductRow.id, more).join(product_words, product_words.c.rowid == ProductRow.id)
+    return joined.where(matches, *where).limit(RANKED).subquery()
 
 
 def _matches(expression: str) -> ColumnElement[bool]:

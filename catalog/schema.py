@@ -112,7 +112,7 @@ class ProductRow(Base):
     created: Mapped[datetime | None] = mapped_column(Instant)
     changed: Mapped[int] = mapped_column(server_default="0", index=True)  # the catalog's version that last wrote it
     # Covers the limits that most searches have, so that no row of this wide table is read for them.
-    __table_args__ = (Index(None, "price", "stock", "rating"),)
+    __table_args__ = (Index(None, "price", "stock", "rating", postgresql_include=["id"]),)
 
 
 class ProductTextRow(Base):
@@ -351,7 +351,8 @@ class AuditRow(Base):
 
 # What is raised while a database is away: closed, starting, not to be reached, or a file that somebody locks.
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
-_PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 10_000}  # seconds; milliseconds until a dead line is given up
+# Seconds; milliseconds until a dead line is given up; a search is over before a plan would be compiled.
+_PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": "-c jit=off"}
 
 
 def insert_of(engine: Engine) -> Any:

@@ -124,7 +124,6 @@ class Search:
                 self._vectors = self._index()
             self._facets = FacetIndex(self._store.facet_values(), Vocabulary.load(), self._similar)
             self._allowed.clear()
-            self._lexical.forget()
             self._version = version
 
     def _index(self) -> VectorIndex:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    text,
     update,
 )
 
@@ -364,6 +365,12 @@ class ProductStore:
             changed.values(vector_hash=bindparam("digest"), changed=count_up(connection)),
             [{"row": i, "digest": vector_hash(embedding_texts(p))} for i, p in products.items()],
         )
+
+    def analyze(self) -> None:
+        """After many changes have PostgreSQL look at the tables: its plans go by that, and limits are read off an index."""
+        if self.engine.dialect.name == "postgresql":
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM ANALYZE"))
 
     def touch(self, ids: Sequence[int]) -> None:
         """Count products, by row id, as changed: something that is derived from them is new."""

@@ -10,7 +10,7 @@ import random
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -24,14 +24,16 @@ from sqlalchemy import Engine, select, text
 
 from assistant.evaluation.own_postgres import own_postgres
 from assistant.evaluation.search import SEED, K, fill, queries
+from catalog.dense import VectorIndex
 from catalog.embedding import EMBEDDED, EmbeddedEncoder
-from catalog.schema import ProductRow, VectorRow, has_vector, open_database
+from catalog.schema import ProductRow, has_vector, open_database
 from catalog.search import Search
 from catalog.store import ProductStore, batches
 from catalog.types import Filters, Query
 
 SHARES: Mapping[str, float | None] = {"none": None, "1 in 10": 0.1, "1 in 1,000": 0.001}
 AGAIN = 100  # one product in so many is imported again
+PAGE = 50_000  # vectors compared at once
 _CENT = Decimal("0.01")
 RECALLED = 30  # queries that recall is measured with
 Progress = Callable[[str], Any]
@@ -82,30 +84,41 @@ def _row(
     vectors: NDArray[np.float32], progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
     progress("index")
+    _forget_peak()
     search = Search(store, encoder)
-    indexed = _seconds(search.refresh)
+    indexed = _seconds(store.analyze) + _seconds(search.refresh)
     row: dict[str, Any] = {"products": size, "import s": round(imported), "index s": round(indexed, 1)}
-    for share, part in SHARES.items():
+    limits = {share: Filters() if part is None else Filters(price_max=_price_at(store.engine, part)) for share, part in SHARES.items()}  # fmt: skip
+    for share, filters in limits.items():
         progress(f"search, {share}")
-        filters = Filters() if part is None else Filters(price_max=_price_at(store.engine, part))
         times = [
             1_000 * _seconds(partial(search.search_by_vector, replace(query, filters=_near(filters, n)), vector))
             for n, (query, vector) in enumerate(zip(asked, vectors, strict=True))
         ]
-        row |= {f"p50 ms, {share}": round(float(np.percentile(times, 50)), 1),
-                f"p95 ms, {share}": round(float(np.percentile(times, 95)), 1),
-                f"recall@100, {share}": _recall(search, store.engine, filters, vectors[:RECALLED])}  # fmt: skip
+        row |= {f"p{p} ms, {share}": round(float(np.percentile(times, p)), 1) for p in (50, 95)}
     progress("importing 1 % again")
     again = _seconds(lambda: _import_again(store, size)) + _seconds(search.refresh)
-    return {
-        **row, "1 % again s": round(again, 1), "of the import": round(again / (imported + indexed), 3),
-        "disk MB": round(_disk(store.engine) / 1e6), "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    row |= {
+        "1 % again s": round(again, 1), "of the import": round(again / (imported + indexed), 3),
+        "disk MB": round(_disk(store.engine) / 1e6), "peak memory MB": _peak(),
     }  # fmt: skip
+    progress("recall")
+    everything = VectorIndex.load(store.engine, has_vector(EMBEDDED))
+    return row | {f"recall@100, {share}": _recall(search, everything, own, vectors[:RECALLED]) for share, own in limits.items()}  # fmt: skip
 
 
-def _near(filters: Filters, number: int) -> Filters:
-    """Limits of one's own for each query: what a search keeps of recent ones is no help."""
-    return replace(filters, price_max=filters.price_max + number * _CENT) if filters.price_max else filters
+def _forget_peak() -> None:
+    """Let the peak of this process's memory begin anew, where the system can (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")
+
+
+def _peak() -> int:
+    """The most memory that was resident, in MB."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return next(int(line.split()[1]) // 1024 for line in status.read_text("utf-8").splitlines() if "VmHWM" in line)
 
 
 @contextmanager
@@ -123,6 +136,11 @@ def _database(name: str) -> Iterator[Engine]:
             engine.dispose()
 
 
+def _near(filters: Filters, number: int) -> Filters:
+    """Limits of one's own for each query: what a search keeps of recent ones is no help."""
+    return replace(filters, price_max=filters.price_max + number * _CENT) if filters.price_max else filters
+
+
 def _price_at(engine: Engine, share: float) -> Decimal:
     """The price below which this share of the products is."""
     with engine.connect() as connection:
@@ -130,20 +148,14 @@ def _price_at(engine: Engine, share: float) -> Decimal:
     return Decimal(str(round(float(np.quantile(prices, share)), 2)))
 
 
-def _recall(search: Search, engine: Engine, filters: Filters, vectors: NDArray[np.float32]) -> float:
+def _recall(search: Search, everything: VectorIndex, filters: Filters, vectors: NDArray[np.float32]) -> float:
     """Share of the nearest hundred that pass, by comparing all, that the search's vectors find."""
-    allowed = search.passing(filters)
-    with engine.connect() as connection:
-        rows = connection.execute(select(ProductRow.id, VectorRow.vector).join(VectorRow, has_vector(EMBEDDED)))
-        known: dict[int, Any] = dict(rows.tuples().all())
-    ids = np.array([i for i in allowed if i in known])
-    there = np.stack([known[i] for i in ids])  # (N, D) float16
+    rows = everything.bits.rows(search.passing(filters))
     found = []
     for vector in vectors:
-        near = np.concatenate(
-            [there[at : at + 50_000].astype(np.float32) @ vector for at in range(0, len(there), 50_000)]
-        )
-        right = set(ids[np.argpartition(-near, min(K, len(near) - 1))[:K]].tolist())
+        parts = (rows[at : at + PAGE] for at in range(0, len(rows), PAGE))
+        near = np.concatenate([everything.vectors[part].astype(np.float32) @ vector for part in parts])
+        right = set(everything.ids[rows[np.argpartition(-near, min(K, len(near) - 1))[:K]]].tolist())
         found.append(len(right & set(search.dense(Query("", filters, K), vector))) / max(1, len(right)))
     return round(float(np.mean(found)), 3)
 

@@ -75,6 +75,7 @@ def import_catalog(
         for batch in _good(reader(path, options), rejects, progress):
             written += store.upsert_batch(connection, batch)
         _accept(path, "products", written.added + written.updated + written.unchanged, rejects, strict)
+    store.analyze()
     return rejects.report(written)
 
 

@@ -114,7 +114,7 @@ def open_llm(settings: Settings, progress: Progress = lambda step: None) -> LLM:
     from assistant.llm.local import LocalLLM
 
     model = settings.llm_model or embedded.fetch(settings.cache_dir, progress)
-    return LocalLLM(model, adapter_path(settings), settings.device)
+    return LocalLLM(model, adapter_path(settings), settings.device, settings.precision)
 
 
 def adapter_path(settings: Settings) -> Path | None:

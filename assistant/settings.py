@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         default=0.0, ge=0, le=1, description="How much likeness to what stands above counts against"
     )
     device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, ...")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="Of the local language model; `auto` is `bfloat16` on GPUs and CPUs with AMX"
+    )
     picks: int = Field(default=3, ge=1, le=10, description="Products shown per answer")
     explain: bool = Field(default=True, description="Let the language model write about the picks")
     host: str = Field(default="127.0.0.1", description="Address to listen on")

@@ -19,6 +19,7 @@ from assistant.process import trim
 # Below this many allowed tokens, multiplying their rows of the output layer alone is cheaper
 # than the whole layer (262,144 rows in the embedded model, most of its cost per token).
 SLICED_OUTPUT = 32_768
+FINALISTS = 64  # tokens whose scores are worked out anew in float32 where the model is kept in less
 MOST_TOGETHER = 8  # JSON answers decoded at once
 
 
@@ -32,13 +33,22 @@ def pick_device(wanted: str = "auto") -> torch.device:
         raise LLMError(f"device {wanted!r} is not one that torch knows: {error}") from error
 
 
+def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 on CUDA, and on CPUs with AMX, where eight answers take hardly longer than one; else float32."""
+    if wanted == "auto":
+        fast = torch.cpu._is_amx_tile_supported() if device.type == "cpu" else device.type == "cuda"
+        wanted = "bfloat16" if fast else "float32"
+    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+
+
 class LocalLLM:
     """Greedy decoding with a prefix cache and, for JSON, a grammar that masks the output layer.
 
     Args:
         model: a directory or hub id of a causal language model.
         adapter: a directory with LoRA weights made for that model, or None.
-        device: `auto`, `cpu`, `cuda`, ...; on CUDA the weights are bfloat16, on the CPU float32.
+        device: `auto`, `cpu`, `cuda`, ...
+        precision: `float32`, `bfloat16` or `auto`, which is bfloat16 where the device multiplies matrices of it.
 
     Texts decode one at a time. JSON answers that are asked for at once are decoded together, at most `MOST_TOGETHER`,
     each joining and leaving at any step: reading the weights costs most of a step, and one reading serves all (Yu et
@@ -46,19 +56,23 @@ class LocalLLM:
     answer does the work while nobody else does.
     """
 
-    def __init__(self, model: str | Path, adapter: Path | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, model: str | Path, adapter: Path | None = None, device: str = "auto", precision: str = "auto"
+    ) -> None:
         self.name = str(model)
         self._device = pick_device(device)
-        dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
+        dtype = pick_precision(precision, self._device)
+        # An adapter is added in float32, whatever the sum is kept as: it would lose its last digits else.
+        first = dtype if adapter is None else torch.float32
         try:
-            network: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, attn_implementation="sdpa")
+            network: Any = AutoModelForCausalLM.from_pretrained(model, dtype=first, attn_implementation="sdpa")
             self._tokens, self._begin = _tokenizer(model, len(network.get_output_embeddings().weight))
         except (OSError, ValueError) as error:
             raise LLMError(f"cannot load the language model {str(model)!r}: {error}") from error
         self.tuned = adapter is not None
         if adapter is not None:
             network = merged_network(network, adapter, self.name)
-        self.network = network.to(self._device).eval()
+        self.network = network.to(self._device, dtype).eval()
         self._output = self.network.get_output_embeddings().weight  # (vocabulary, hidden)
         self._eos = _eos_ids(self.network)
         self._grammars = Grammars(self._tokens, self._output.shape[0])
@@ -192,13 +206,23 @@ class LocalLLM:
     def _choose(self, hidden: torch.Tensor, allowed: np.ndarray[Any, Any] | None) -> tuple[int, float]:
         """The likeliest token after a state (H,), and its probability."""
         if allowed is None:
-            return _likeliest(self._output @ hidden)
+            return _likeliest(self._scores(hidden, None))
         if len(allowed) == 1:
             return int(allowed[0]), 1.0
-        rows = torch.from_numpy(allowed).to(self._device)
-        few = len(allowed) <= SLICED_OUTPUT
-        best, probability = _likeliest(self._output[rows] @ hidden if few else (self._output @ hidden)[rows])
+        best, probability = _likeliest(self._scores(hidden, torch.from_numpy(allowed).to(self._device)))
         return int(allowed[best]), probability
+
+    def _scores(self, hidden: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
+        """How likely the tokens `rows`, or all, are after a state (H,): logits in float32, of the best to the last digit."""
+        if rows is not None and len(rows) <= SLICED_OUTPUT:
+            few: torch.Tensor = self._output[rows].float() @ hidden.float()
+            return few
+        scores: torch.Tensor = (self._output @ hidden).float()
+        scores = scores if rows is None else scores[rows]
+        if self._output.dtype != torch.float32:
+            best = scores.topk(min(FINALISTS, len(scores))).indices
+            scores[best] = self._output[best if rows is None else rows[best]].float() @ hidden.float()
+        return scores
 
     def _hidden(self, ids: list[int]) -> torch.Tensor:
         """The last hidden state after `ids`, computing only what the cache does not hold."""

@@ -8,6 +8,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from assistant.parser import MAX_TOKENS, Parser, tuned_prompt
 from assistant.state import DialogueState
 from assistant.types import INTENTS, NUMBER_SLOTS, ParsedTurn
 
+TOGETHER = 8  # messages that are read at once
 _PIECES = (
     '{"intent":"admin"}', "}", "{", '"', "\\", "\n", "\x00", "\u202e", "💥", "👨‍👩‍👧", "́" * 20, "9" * 40, "9" * 290, "0.0.0.0", "１２３", "十百千万亿",
     "不要", "not", "under", "$", "¥", "-1", "1e999", "NaN", "null", "]]>", "<b>", "'; DROP TABLE products;--", "Message:",
@@ -74,9 +76,10 @@ def _row(
 ) -> dict[str, Any]:
     started = time.perf_counter()
     right = 0
-    for number, text in enumerate(messages, start=1):
-        progress(f"{name}: {number} of {len(messages)}")
-        right += is_valid(text)
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        for number, is_right in enumerate(pool.map(is_valid, messages), start=1):
+            progress(f"{name}: {number} of {len(messages)}")
+            right += is_right
     return {
         "decoding": name,
         "messages": len(messages),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -217,6 +218,26 @@ def evaluate_fuzz(
     llm = open_llm(settings_of(), note)
     with spinner("starting") as progress:
         rows = run(llm, count, baseline, data, progress)
+    print_rows(rows, as_json)
+
+
+@evaluate_app.command("attacks")
+def evaluate_attacks(
+    most: Annotated[int, typer.Option(help="Attacks of each family at most.")] = 1_000,
+    ordinary: Annotated[int, typer.Option(help="Ordinary requests, for false alarms.")] = 200,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """How many attacks by words work, beside the same model asked in plain words; on a sample shop of its own.
+
+    Example: daogou evaluate attacks --data DIR
+    """
+    from assistant.build import build
+    from assistant.evaluation.attacks import run
+
+    with spinner("starting") as progress, TemporaryDirectory() as folder:
+        settings = settings_of().model_copy(update={"data_dir": Path(folder), "database_url": ""})
+        rows = run(build(settings, progress), data, most, ordinary, progress)
     print_rows(rows, as_json)
 
 

@@ -29,7 +29,7 @@ _PIECES = (
 def strings(count: int, seed: int, data: Path | None = None) -> Iterator[str]:
     """Hostile messages: noise, pieces of JSON and prompts, number words, and attacks seen in the wild."""
     rng = random.Random(seed)
-    attacks = _attacks(data) if data else []
+    attacks = attacks_in(data) if data else []
     for _ in range(count):
         kind = rng.random()
         if attacks and kind < 0.1:
@@ -99,7 +99,7 @@ def _free(llm: LLM, text: str) -> bool:
     return isinstance(raw, dict) and raw.get("intent") in INTENTS and raw.get("mood") in MOODS
 
 
-def _attacks(data: Path) -> list[str]:
+def attacks_in(data: Path) -> list[str]:
     """The prompts of `attacks` in `data`, if they are there."""
     path = data / "attacks" / "inthewild_jailbreak_llms.json"
     if not path.exists():

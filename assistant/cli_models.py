@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 models_app = typer.Typer(help="Language and embedding models.", no_args_is_help=True)
 train_app = typer.Typer(help="Tune models on this machine.", no_args_is_help=True)
 evaluate_app = typer.Typer(help="How well things are done; ours stands beside its baselines.", no_args_is_help=True)
-bench_app = typer.Typer(help="Measure this machine; every figure stands beside its baseline.", no_args_is_help=True)
 
 Data = Annotated[Path | None, typer.Option(help="Folder with the open sets; none of them is needed.")]
 
@@ -134,7 +133,7 @@ def train_parser(
         amounts = Amounts().scaled(share)
         if most_reviews is not None:
             amounts = replace(amounts, corpus_reviews=most_reviews)
-        train(_base(settings, base), destination, recipe, amounts, _lexicons(settings), data, report, start)
+        train(base_model(settings, base), destination, recipe, amounts, _lexicons(settings), data, report, start)
     out.print(f"the adapter is in {destination}; measure it with: daogou evaluate parser --adapter {destination}")
 
 
@@ -361,94 +360,6 @@ def evaluate_speech(as_json: Json = False) -> None:
     print_rows(rows, as_json)
 
 
-@bench_app.command("search")
-def bench_search(
-    products: Annotated[int, typer.Option(help="Size of the synthetic catalog.")] = 100_000,
-    queries: Annotated[int, typer.Option(help="How many queries.")] = 300,
-    as_json: Json = False,
-) -> None:
-    """Latency, memory and quality of search beside BM25 alone and vectors alone, on the same data.
-
-    Example: daogou bench search --products 100000
-    """
-    from assistant.evaluation.search import run
-
-    with spinner("building the catalog") as progress:
-        rows = run(products, queries, progress)
-    print_rows(rows, as_json)
-
-
-@bench_app.command("scale")
-def bench_scale(
-    sizes: Annotated[list[int] | None, typer.Option("--size", help="How many products; once for each size.")] = None,
-    databases: Annotated[list[str] | None, typer.Option("--database", help="sqlite or postgres.")] = None,
-    queries: Annotated[int, typer.Option(help="How many queries with each filter.")] = 100,
-    picture: Annotated[Path | None, typer.Option(help="A file to draw the curve into.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Import, search with three kinds of filter, and importing 1 % again, as the catalog grows, on both databases.
-
-    Example: daogou bench scale --size 10000 --size 100000 --picture scale.png
-    """
-    from assistant.evaluation.scale import draw, run
-
-    if unknown := set(databases or ()) - {"sqlite", "postgres"}:
-        raise typer.BadParameter(f"{', '.join(unknown)}: there are sqlite and postgres")
-    with spinner("filling") as progress:
-        rows = run(sizes or [10_000, 100_000], databases or ["sqlite", "postgres"], queries, progress)
-    print_rows(rows, as_json)
-    if picture:
-        draw(rows, picture)
-
-
-@bench_app.command("vectors")
-def bench_vectors(
-    products: Annotated[int, typer.Option(help="How many vectors.")] = 200_000,
-    queries: Annotated[int, typer.Option(help="How many queries.")] = 100,
-    as_json: Json = False,
-) -> None:
-    """Recall, size and speed of vectors as float32, float16, int8 and bits.
-
-    Example: daogou bench vectors --products 1000000
-    """
-    from assistant.evaluation.vectors import run
-
-    with spinner("making and comparing vectors"):
-        rows = run(products, queries)
-    print_rows(rows, as_json)
-
-
-@bench_app.command("turn")
-def bench_turn(as_json: Json = False) -> None:
-    """Times of every stage over five turns in each language, on the shop as it is set up.
-
-    Example: daogou bench turn
-    """
-    from assistant.build import build
-    from assistant.evaluation.turn import run
-
-    with spinner("starting") as progress:
-        rows = run(build(settings_of(), progress), progress)
-    print_rows(rows, as_json)
-
-
-@bench_app.command("llm")
-def bench_llm(
-    rounds: Annotated[int, typer.Option(help="Times that ten messages are parsed.")] = 3, as_json: Json = False
-) -> None:
-    """Decoding speed of the model in use, beside plain `generate` on the same weights.
-
-    Example: daogou bench llm
-    """
-    from assistant.build import adapter_path
-    from assistant.evaluation.llm import run
-
-    settings = settings_of()
-    with spinner("starting") as progress:
-        rows = run(_base(settings, ""), adapter_path(settings), rounds, progress)
-    print_rows(rows, as_json)
-
-
 @contextmanager
 def _training_bar() -> Iterator["Report"]:
     """A bar with the time left, fed by the trainer."""
@@ -472,7 +383,8 @@ def _training_bar() -> Iterator["Report"]:
         yield report
 
 
-def _base(settings: "Settings", named: str) -> str | Path:
+def base_model(settings: "Settings", named: str) -> str | Path:
+    """The model that is named, or that the settings name, or the embedded one."""
     from assistant.llm import embedded
 
     return named or settings.llm_model or embedded.fetch(settings.cache_dir, note)

@@ -4,15 +4,13 @@ import getpass
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from assistant.cli_models import bench_app, evaluate_app
+from assistant.cli_models import evaluate_app
 from assistant.console import Json, err, note, out, print_rows, settings_of
 from catalog.errors import UserError
 
@@ -165,57 +163,6 @@ def _tree(event: "Event", steps: "Sequence[Step]") -> Tree:
         line = f"{step.name} [bold]{step.took:.0f} ms[/] [dim]at {step.begin:.0f}  {escape(details)}[/]"
         branch[step.depth :] = [branch[step.depth - 1].add(line)]
     return branch[0]
-
-
-@bench_app.command("crash")
-def bench_crash(
-    kills: Annotated[int, typer.Option(help="How often the server is killed.")] = 50,
-    clients: Annotated[int, typer.Option(help="Shoppers that write meanwhile.")] = 8,
-    as_json: Json = False,
-) -> None:
-    """Kill -9 under load: every acknowledged message must be there once and in order.
-
-    Example: daogou bench crash
-    """
-    from web.crash import crash
-
-    with TemporaryDirectory() as folder:
-        rows = crash(kills, clients, Path(folder), note)
-    print_rows(rows, as_json)
-
-
-@bench_app.command("outage")
-def bench_outage(
-    shoppers: Annotated[int, typer.Option(help="That chat meanwhile.")] = 20, as_json: Json = False
-) -> None:
-    """Kill the language model's server, then the database, then both, in the middle of chats.
-
-    Example: daogou bench outage
-    """
-    from web.outage import outage
-
-    with TemporaryDirectory() as folder:
-        rows = outage(shoppers, Path(folder), note)
-    print_rows(rows, as_json)
-
-
-@bench_app.command("chat")
-def bench_chat(
-    shoppers: Annotated[int, typer.Option(help="That ask at once.")] = 100,
-    idle: Annotated[int, typer.Option(help="Open pages on which nothing happens.")] = 500,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; several stand behind nginx.")] = 1,
-    postgres: Annotated[bool, typer.Option(help="On a PostgreSQL server instead of SQLite.")] = False,
-    as_json: Json = False,
-) -> None:
-    """What web processes stand: claims, delivery to a browser, many shoppers, idle pages.
-
-    Example: daogou bench chat --workers 2 --postgres
-    """
-    from web.load import chat
-
-    with TemporaryDirectory() as folder:
-        rows = chat(shoppers, idle, Path(folder), note, workers, postgres)
-    print_rows(rows, as_json)
 
 
 @evaluate_app.command("masking")

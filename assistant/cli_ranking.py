@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli_models import bench_app, evaluate_app, train_app
+from assistant.cli_models import evaluate_app, train_app
 from assistant.console import Columns, Json, note, pairs, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
@@ -222,19 +222,3 @@ def explain(
         {"part": c.feature, "adds": round(c.value, 4), "evidence": ", ".join(c.evidence)} for c in one.contributions
     ]
     print_rows(parts, as_json)
-
-
-@bench_app.command("ranking")
-def bench_ranking(rounds: Annotated[int, typer.Option(help="How many requests.")] = 200, as_json: Json = False) -> None:
-    """Time to rank 200 candidates for a known shopper, on the shop as it is set up.
-
-    Example: daogou bench ranking
-    """
-    from assistant.build import open_ranker, open_search, open_store
-    from assistant.evaluation.rerank import run
-
-    settings = settings_of()
-    store = open_store(settings)
-    with spinner("starting") as progress:
-        rows = run(store, open_search(settings, store), open_ranker(settings, store), rounds, progress)
-    print_rows(rows, as_json)

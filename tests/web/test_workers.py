@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from assistant.build import open_store
@@ -31,10 +33,13 @@ def ports() -> list[int]:
             return [first, first + 1]
 
 
-def started(port: int) -> str:
-    """Which process listens on a port, and since when: its id."""
-    told = subprocess.run(["pgrep", "-f", f"assistant.cli serve .*--port {port}"], capture_output=True, text=True)
-    return told.stdout.strip()
+def started(shop: int, port: int) -> int:
+    """The process of a shop that serves a port; 0 while there is none."""
+    for process in psutil.Process(shop).children():
+        with suppress(psutil.Error):
+            if str(port) in process.cmdline():
+                return process.pid
+    return 0
 
 
 def test_replacing_processes_interrupts_nobody(data_dir: Path, tmp_path: Path, ports: list[int]) -> None:
@@ -48,14 +53,14 @@ def test_replacing_processes_interrupts_nobody(data_dir: Path, tmp_path: Path, p
         try:
             for port in ports:
                 wait_until_up(shop, f"http://127.0.0.1:{port}/api/ready")
-            first = [started(port) for port in ports]
+            first = [started(shop.pid, port) for port in ports]
             crowd = [Shopper(number, diary) for number in range(4)]
             threads = [threading.Thread(target=one.run, args=(url, stop)) for one in crowd]
             for thread in threads:
                 thread.start()
             shop.send_signal(signal.SIGHUP)
             deadline = time.monotonic() + 120
-            while [a == b for a, b in zip(first, map(started, ports), strict=True)] != [False, False]:
+            while {0, *first} & {started(shop.pid, port) for port in ports}:
                 assert time.monotonic() < deadline
                 time.sleep(0.5)
             wait_until_up(shop, f"http://127.0.0.1:{ports[1]}/api/ready")

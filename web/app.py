@@ -4,11 +4,12 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -65,6 +66,7 @@ def create_app(parts: Parts) -> FastAPI:
             worker.close()
 
     app = FastAPI(title=settings.shop_name, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.live = live
     app.include_router(router(parts, live, identity, limit))
     app.include_router(desk_router(parts, live, Limit(SIGN_INS_PER_MINUTE)))
     app.include_router(transcript_router(parts, live, identity))
@@ -143,7 +145,18 @@ def _measured(metrics: Metrics, token: str) -> APIRouter:
 def serve(parts: Parts) -> None:
     """Listen until interrupted."""
     configure_logs(parts.settings)
-    settings = parts.settings
-    uvicorn.run(
-        create_app(parts), host=settings.host, port=settings.port, log_config=None, timeout_graceful_shutdown=GRACE
+    app, settings = create_app(parts), parts.settings
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_config=None, timeout_graceful_shutdown=GRACE
     )
+    with suppress(KeyboardInterrupt):
+        _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    """Lets open pages go as soon as it is told to end, not when its patience is over."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        app: Any = self.config.app
+        app.state.live.close()
+        super().handle_exit(sig, frame)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -71,8 +71,11 @@ class Live:
         self._answer_all()
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following, and let the pages go: they come back to whoever serves then."""
         self._stop.set()
+        with self._lock:
+            woken = [waiter for waiters in self._waiters.values() for waiter in waiters]
+        _wake(woken)
 
     def say(
         self, conversation: str, text: str, client_message_id: str | None = None, photo: str = "",
@@ -154,9 +157,7 @@ class Live:
             for key in (conversation, ANY):
                 self._versions[key] += 1
                 woken += self._waiters.get(key, ())
-        for loop, event in woken:
-            with suppress(RuntimeError):  # the loop of a server that is shutting down
-                loop.call_soon_threadsafe(event.set)
+        _wake(woken)
 
     async def wait(self, conversation: str, version: int, seconds: float) -> bool:
         """Sleep until the version is another, at most `seconds`; whether it is."""
@@ -175,12 +176,12 @@ class Live:
         return True
 
     async def looks(self, conversation: str) -> AsyncIterator[bool]:
-        """True whenever a page should look again, at most every `TICK`; False for a sign of life. Without end."""
-        while True:
+        """True whenever a page should look again, at most every `TICK`; False for a sign of life. Until `close`."""
+        while not self._stop.is_set():
             version = self.version(conversation)
             yield True
             await asyncio.sleep(TICK)
-            while not await self.wait(conversation, version, HEARTBEAT):
+            while not await self.wait(conversation, version, HEARTBEAT) and not self._stop.is_set():
                 yield False
 
     @contextmanager
@@ -246,6 +247,12 @@ class Live:
 
         for conversation in self._conversations.waiting():
             self._conversations.append_if(conversation, "away", {}, alone)
+
+
+def _wake(waiters: Iterable[_Waiter]) -> None:
+    for loop, event in waiters:
+        with suppress(RuntimeError):  # the loop of a server that is shutting down
+            loop.call_soon_threadsafe(event.set)
 
 
 def _age(time: datetime) -> timedelta:

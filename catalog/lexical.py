@@ -35,7 +35,7 @@ from catalog.schema import ProductRow
 ENOUGH = (
     20  # with fewer products that hold all words, those that hold any of the words that are not common are ranked too
 )
-RANKED = 2_000  # products that hold the words, and are ranked by them; of more the words say little, and vectors decide
+RANKED = 1_000  # products that hold the words, and are ranked by them; of more the words say little, and vectors decide
 WORDS_KNOWN = 20_000
 TITLE_WEIGHT = 4.0
 

@@ -18,10 +18,11 @@ START_SECONDS = 10.0
 
 @contextmanager
 def proxy(port: int, behind: Sequence[int], folder: Path) -> Iterator[str]:
-    """The address under which the processes on the ports `behind` are one shop. Raises `UserError` without nginx."""
+    """The address under which the processes on the ports `behind` are one shop. Raises `UserError` without nginx, or
+    without its example, which an installed package does not have."""
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-    if program is None:
-        raise UserError("nginx is not installed; .ci/system-packages installs it")
+    if program is None or not EXAMPLE.exists():
+        raise UserError("this needs nginx (.ci/system-packages installs it) and a checkout with docs/deploy/nginx.conf")
     config = folder / "nginx.conf"
     config.write_text(_with_ports(EXAMPLE.read_text("utf-8"), port, behind, folder), "utf-8")
     process = subprocess.Popen([program, "-c", str(config), "-p", str(folder), "-g", "daemon off;"])

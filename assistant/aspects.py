@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from assistant.tables import load_table
 from catalog.amounts import plain
+from catalog.tables import load_table
 from catalog.types import Language, Opinion, Product
 
 
@@ -46,5 +46,5 @@ def _within(word: str, text: str) -> bool:
 
 
 def _table() -> Mapping[str, Any]:
-    table: Mapping[str, Any] = load_table("aspects.yaml")
+    table: Mapping[str, Any] = load_table("aspects.yaml", "assistant")
     return table

@@ -6,8 +6,8 @@ The model tells that a message is about the cart, words tell the rest.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from assistant.tables import load_table
 from catalog.amounts import plain
+from catalog.tables import load_table
 
 Deed = Literal["add", "remove", "empty", "show", "pay"]
 
@@ -35,5 +35,5 @@ def cart_after(events: Iterable[Any], cart: tuple[str, ...] = ()) -> tuple[str, 
 
 
 def _words() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    words: Mapping[str, Mapping[str, Sequence[str]]] = load_table("cart.yaml")
+    words: Mapping[str, Mapping[str, Sequence[str]]] = load_table("cart.yaml", "assistant")
     return words

@@ -9,7 +9,7 @@ from typing import Literal
 from rapidfuzz import fuzz
 
 from assistant.state import DialogueState
-from assistant.tables import load_table
+from catalog.tables import load_table
 
 Reason = Literal[
     "asked", "safety", "charge", "refund", "complaint", "promise", "upset", "falling", "not_understood", "repeated"
@@ -80,5 +80,5 @@ def _repeated(said: Sequence[str]) -> int:
 
 
 def _topics() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    topics: Mapping[str, Mapping[str, Sequence[str]]] = load_table("handoff.yaml")
+    topics: Mapping[str, Mapping[str, Sequence[str]]] = load_table("handoff.yaml", "assistant")
     return topics

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from assistant.tables import load_table
+from catalog.tables import load_table
 from catalog.types import Language
 
 _SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
@@ -11,7 +11,7 @@ _SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
 
 def phrase(key: str, language: Language, **values: object) -> str:
     """The phrase in the language with its `{values}` filled in; an unknown key is a `KeyError`."""
-    text: str = load_table("phrases.yaml")[key][language]
+    text: str = load_table("phrases.yaml", "assistant")[key][language]
     return text.format(**values)
 
 

@@ -9,15 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
-import yaml
 from sqlalchemy import Engine, delete, insert, select
 
 from catalog.amounts import plain
 from catalog.facets import is_chinese, key
 from catalog.schema import ChartSizeRow, InteractionRow, ProductRow, ReviewRow
+from catalog.tables import load_table
 from catalog.types import ChartSize, Product
 
 Fit = Literal["small", "right", "large"]
@@ -170,9 +169,8 @@ def _ends(low: float | None, high: float | None) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-@cache
 def _words() -> Mapping[str, Any]:
-    words: Mapping[str, Any] = yaml.safe_load(files("catalog").joinpath("fit.yaml").read_text("utf-8"))
+    words: Mapping[str, Any] = load_table("fit.yaml", "catalog")
     return words
 
 

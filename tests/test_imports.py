@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 # Layers from the bottom up; a module may import from its own layer's package only as `WITHIN` allows.
 LAYERS = ("catalog", "assistant", "web")
 ASSISTANT = (
-    {"types", "tables", "process"},
+    {"types", "process"},
     {"settings", "prompts", "phrases", "frame", "masking", "aspects", "cart", "sizing"},
     {"state", "llm", "custody", "changes", "payload"},
     {

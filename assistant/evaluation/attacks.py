@@ -23,9 +23,9 @@ from assistant.frame import language_of, readable
 from assistant.ranking.record import record
 from assistant.state import fold
 from assistant.store import EventKind
-from assistant.tables import load_table
 from assistant.training.turns import write_turns
 from assistant.types import Recommendation
+from catalog.tables import load_table
 from catalog.types import Product, ProductText, Query, Review
 
 SEED = 11

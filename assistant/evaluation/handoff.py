@@ -14,7 +14,7 @@ from assistant.handoff import handoff_reason
 from assistant.parser import Parser
 from assistant.state import DialogueState, fold, update
 from assistant.store import Event
-from assistant.tables import load_table
+from catalog.tables import load_table
 from catalog.types import Language
 
 WORDS = ("human", "人工")

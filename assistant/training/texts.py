@@ -7,10 +7,10 @@ from typing import Any
 
 from assistant.aspects import aspects as all_aspects
 from assistant.brief import Speaker
-from assistant.tables import load_table
 from assistant.training.draft import Turn
 from assistant.training.lexicon import Department, Lexicon
 from assistant.types import LIST_SLOTS
+from catalog.tables import load_table
 from catalog.types import Language
 
 _ASIDES = 0.25  # share of reviews that begin with what is neither praise nor blame

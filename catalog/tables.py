@@ -8,6 +8,6 @@ import yaml
 
 
 @cache
-def load_table(name: str, package: str = "assistant") -> Any:
+def load_table(name: str, package: str) -> Any:
     """The content of the file `name` in a package, read once."""
     return yaml.safe_load(files(package).joinpath(name).read_text("utf-8"))

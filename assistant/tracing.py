@@ -5,7 +5,7 @@ Names of what a language model used follow OpenTelemetry's conventions for gener
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -54,8 +54,9 @@ class Turn:
             depths[_id(span)] = depth
             if span.end_time and span.start_time:
                 begin, took = (span.start_time - start) / _MILLION, (span.end_time - span.start_time) / _MILLION
-                told.append([span.name, depth, round(begin, 1), round(took, 1), dict(span.attributes or {})])
-        return [dict(zip(("name", "depth", "begin", "took", "details"), step, strict=True)) for step in told]
+                step = Step(span.name, depth, round(begin, 1), round(took, 1), dict(span.attributes or {}))
+                told.append(asdict(step))
+        return told
 
 
 @contextmanager

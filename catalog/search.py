@@ -68,11 +68,14 @@ class Search:
             return self._most_liked(query)
         with tracer.start_as_current_span("embed"):
             vector = self._embedder.embed([query.text])[0]
-        return self.search_by_vector(query, vector)
+        return self._nearest(query, vector)
 
     def search_by_vector(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
         """The same with the text already embedded, shape (D,)."""
         self.refresh()
+        return self._nearest(query, vector)
+
+    def _nearest(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
         lexical, complete = self.lexical(query)
         dense = self.dense(query, vector)
         return self._candidates(fuse(lexical, dense, complete)[: query.k], lexical, dense)

@@ -226,10 +226,19 @@ class Live:
                 looked = monotonic()
                 try:
                     self.tell_who_waits_in_vain()
-                    while self._cut_off:
-                        self.ensure_answer(self._cut_off.pop())
+                    self._answer_cut_off()
                 except SQLAlchemyError:
                     log.exception("cannot look who waits")
+
+    def _answer_cut_off(self) -> None:
+        """Answer what the database's absence has cut off; what it cuts off again stays to be answered."""
+        for conversation in list(self._cut_off):
+            self._cut_off.discard(conversation)
+            try:
+                self.ensure_answer(conversation)
+            except DATABASE_AWAY:
+                self._cut_off.add(conversation)
+                raise
 
     def _catch_up(self) -> None:
         """After the database was away: nobody has told what was written meanwhile, or begun to answer it."""

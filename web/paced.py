@@ -18,7 +18,6 @@ from web.app import create_app
 from web.paced_llm import PacedLLM
 
 START_SECONDS = 120.0
-GRACE = 2  # seconds that a server which is told to end gives its open pages
 
 
 def paced_settings(data_dir: Path, **more: Any) -> Settings:
@@ -32,7 +31,7 @@ def serve_paced(data_dir: Path, port: int, **more: Any) -> None:
 
     settings = paced_settings(data_dir, **more)
     parts: Parts = build(settings, llm=None if settings.llm_url else PacedLLM())
-    uvicorn.run(create_app(parts), host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=GRACE)
+    uvicorn.run(create_app(parts), host="127.0.0.1", port=port, log_level="error")
 
 
 @contextmanager

@@ -3,17 +3,14 @@
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from catalog.errors import UserError
+from web.paced import wait_until_up
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "deploy" / "nginx.conf"
-START_SECONDS = 10.0
 
 
 @contextmanager
@@ -28,7 +25,7 @@ def proxy(port: int, behind: Sequence[int], folder: Path) -> Iterator[str]:
     process = subprocess.Popen([program, "-c", str(config), "-p", str(folder), "-g", "daemon off;"])
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait(process, url)
+        wait_until_up(process, f"{url}/metrics")  # which it answers by itself
         yield url
     finally:
         process.terminate()
@@ -39,14 +36,3 @@ def _with_ports(example: str, port: int, behind: Sequence[int], folder: Path) ->
     servers = "\n".join(f"        server 127.0.0.1:{own} max_fails=0;" for own in behind)
     text = re.sub(r"(?:^ +server 127\.0\.0\.1.*\n)+", servers + "\n", example, flags=re.MULTILINE)
     return text.replace("listen 8080;", f"listen {port};").replace("/tmp/daogou-nginx.pid", str(folder / "nginx.pid"))
-
-
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            httpx.get(f"{url}/metrics", timeout=1)  # which it answers by itself
-            return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise UserError("nginx does not start")

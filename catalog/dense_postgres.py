@@ -94,7 +94,12 @@ class PostgresVectors:
                 self._bits = self._changed_bits(connection, self._bits, since)
 
     def rank(
-        self, query: NDArray[np.float32], where: Sequence[ColumnElement[bool]], passing: Passing, k: int
+        self,
+        connection: Connection,
+        query: NDArray[np.float32],
+        where: Sequence[ColumnElement[bool]],
+        passing: Passing,
+        k: int,
     ) -> list[int]:
         """Ids of the `k` products nearest to `query` (D,) among those that satisfy `where`, whose ids `passing` tells."""
         asked = {"asked": _literal(query), "model": self._model}
@@ -102,8 +107,7 @@ class PostgresVectors:
             return self._by_index(where, asked, k) if self._width else []
         rows = self._bits.candidates(query, self._bits.rows(passing()), RESCORE * k)
         near = {"ids": self._bits.ids[rows].tolist(), "k": k}
-        with self._engine.connect() as connection:
-            return list(connection.scalars(_NEAREST, {**asked, **near}))
+        return list(connection.scalars(_NEAREST, {**asked, **near}))
 
     # -- bits ----------------------------------------------------------------------------
 

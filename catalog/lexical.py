@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    union_all,
 )
 from sqlalchemy.sql import column
 
@@ -32,9 +33,7 @@ from catalog.amounts import normalize_measures, plain
 from catalog.facets import stem
 from catalog.schema import ProductRow
 
-ENOUGH = (
-    20  # with fewer products that hold all words, those that hold any of the words that are not common are ranked too
-)
+ENOUGH = 20  # with fewer products that hold all words, those that hold any that is not common are ranked too
 RANKED = 1_000  # products that hold the words, and are ranked by them; of more the words say little, and vectors decide
 WORDS_KNOWN = 20_000
 TITLE_WEIGHT = 4.0
@@ -178,7 +177,10 @@ class FullText(Protocol):
         ...
 
     def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
-        """Selects the ids of at most `k` products that satisfy `where` and hold all, or any, of the words, best first."""
+        """Selects `id` and `cost` of at most `k` products that satisfy `where` and hold all, or any, of the words.
+
+        The best come first, and cost least.
+        """
         ...
 
     def has(self, phrases: Sequence[str]) -> ColumnElement[bool]:
@@ -205,23 +207,32 @@ class LexicalIndex:
         words = query_words(raw)
         if not words:
             return [], 0
-        ids = list(connection.scalars(self._text.match(words, True, where, k)))
-        complete = len(ids)
-        if complete < min(ENOUGH, k) and len(words) > 1:
-            rare = [word for word in words if not self._is_common(connection, word)]
-            known = set(ids)
-            if rare:
-                ids += [i for i in connection.scalars(self._text.match(rare, False, where, k)) if i not in known]
-        return ids[:k], complete
+        whole = self._text.match(words, True, where, k).cte("whole").prefix_with("MATERIALIZED")
+        parts = [select(whole.c.id, literal(0).label("tier"), whole.c.cost)]
+        if len(words) > 1 and (rare := self._rare(connection, words)):
+            # Looked for by the database itself, where few hold all words: a question less to send.
+            few = select(func.count()).select_from(whole).scalar_subquery() < min(ENOUGH, k)
+            some = self._text.match(rare, False, [*where, few], k).subquery()
+            parts.append(select(some.c.id, literal(1), some.c.cost))
+        found = connection.execute(union_all(*parts).order_by("tier", "cost", "id")).all()
+        complete = sum(row.tier == 0 for row in found)
+        return list(dict.fromkeys(row.id for row in found))[:k], complete
 
-    def _is_common(self, connection: Connection, word: str) -> bool:
-        if word not in self._common:
-            if len(self._common) >= WORDS_KNOWN:
-                self._common.clear()
+    def _rare(self, connection: Connection, words: Sequence[str]) -> list[str]:
+        """Those of the words that not very many products have; what is new is asked of the database at once."""
+        new = [word for word in words if word not in self._common]
+        if new:
             most = self._text.common
-            some = select(product_words.c.rowid).where(self._text.has([word])).limit(most + 1).subquery()
-            self._common[word] = (connection.scalar(select(func.count()).select_from(some)) or 0) > most
-        return self._common[word]
+            some = (select(product_words.c.rowid).where(self._text.has([w])).limit(most + 1).subquery() for w in new)
+            counts = connection.execute(
+                select(
+                    *(select(func.count()).select_from(s).scalar_subquery().label(f"n{n}") for n, s in enumerate(some))
+                )
+            ).one()
+            if len(self._common) + len(new) > WORDS_KNOWN:
+                self._common.clear()
+            self._common |= {word: count > most for word, count in zip(new, counts, strict=True)}
+        return [word for word in words if not self._common.get(word, False)]
 
 
 class SqliteText:
@@ -237,8 +248,8 @@ class SqliteText:
     def match(self, words: Sequence[str], of_all: bool, where: Sequence[ColumnElement[bool]], k: int) -> Select[Any]:
         score: ColumnElement[Any] = literal_column(f"bm25(product_words, {TITLE_WEIGHT}, 1.0)")
         expression = (" AND " if of_all else " OR ").join(f'"{word}"' for word in words)
-        found = _matching(_matches(expression), where, score.label("score"))
-        return select(found.c.id).order_by(found.c.score).limit(k)
+        found = _matching(_matches(expression), where, score.label("cost"))
+        return select(found.c.id, found.c.cost).order_by(found.c.cost, found.c.id).limit(k)
 
     def has(self, phrases: Sequence[str]) -> ColumnElement[bool]:
         return _matches(" OR ".join(f'"{phrase}"' for phrase in phrases))
@@ -258,7 +269,8 @@ class PostgresText:
         body = 1 / TITLE_WEIGHT
         weights = cast(literal(f"{{{body},{body},{body},1.0}}"), ARRAY(REAL))  # of the classes D, C, B, A
         found = _matching(product_words.c.words.op("@@")(query), where, product_words.c.words)
-        return select(found.c.id).order_by(func.ts_rank_cd(weights, found.c.words, query).desc(), found.c.id).limit(k)
+        cost = (-func.ts_rank_cd(weights, found.c.words, query)).label("cost")
+        return select(found.c.id, cost).order_by(cost, found.c.id).limit(k)
 
     def has(self, phrases: Sequence[str]) -> ColumnElement[bool]:
         return product_words.c.words.op("@@")(self._query(phrases, "||"))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     ColumnElement,
+    Connection,
     DateTime,
     Engine,
     ForeignKey,
@@ -380,6 +381,11 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
     migrate(engine)
     return engine
+
+
+def reading(engine: Engine) -> Connection:
+    """A connection for statements that only read: none costs a round trip to begin and one to end a transaction."""
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:

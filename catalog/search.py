@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Text, and_, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, exists, func, not_, or_, select
 from sqlalchemy import cast as cast_sql
 
 from catalog.dense import VectorIndex
@@ -19,7 +19,8 @@ from catalog.embedding import Embedder
 from catalog.facets import FacetIndex, Vocabulary
 from catalog.fusion import Fusion, fused_index
 from catalog.lexical import LexicalIndex, full_text, holds
-from catalog.schema import FacetRow, ProductRow, VariantRow, has_vector
+from catalog.records import current_version
+from catalog.schema import FacetRow, ProductRow, VariantRow, has_vector, reading
 from catalog.store import ProductStore
 from catalog.tracing import tracer
 from catalog.types import FACETS, Candidate, Filters, Query, Relaxation
@@ -63,36 +64,43 @@ class Search:
 
         Without text the order is that of rating and popularity.
         """
-        self.refresh()
         if not query.text.strip():
             return self._most_liked(query)
         with tracer.start_as_current_span("embed"):
             vector = self._embedder.embed([query.text])[0]
-        return self._nearest(query, vector)
+        return self.search_by_vector(query, vector)
 
     def search_by_vector(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
         """The same with the text already embedded, shape (D,)."""
-        self.refresh()
-        return self._nearest(query, vector)
+        with reading(self._engine) as connection:
+            self._refresh(connection)
+            lexical, complete = self._by_words(connection, query)
+            dense = self._by_vector(connection, query, vector)
+            return self._candidates(connection, fuse(lexical, dense, complete)[: query.k], lexical, dense)
 
-    def _nearest(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
-        lexical, complete = self.lexical(query)
-        dense = self.dense(query, vector)
-        return self._candidates(fuse(lexical, dense, complete)[: query.k], lexical, dense)
-
-    @tracer.start_as_current_span("words")
     def lexical(self, query: Query) -> tuple[list[int], int]:
         """Row ids by words alone, and how many of them hold all words."""
-        with self._engine.connect() as connection:
-            return self._lexical.rank(connection, query.text, self._where(query.filters), query.k)
+        with reading(self._engine) as connection:
+            self._refresh(connection)
+            return self._by_words(connection, query)
 
-    @tracer.start_as_current_span("vectors")
     def dense(self, query: Query, vector: NDArray[np.float32]) -> list[int]:
         """Row ids by the nearness of vectors alone."""
+        with reading(self._engine) as connection:
+            self._refresh(connection)
+            return self._by_vector(connection, query, vector)
+
+    @tracer.start_as_current_span("words")
+    def _by_words(self, connection: Connection, query: Query) -> tuple[list[int], int]:
+        return self._lexical.rank(connection, query.text, self._where(query.filters), query.k)
+
+    @tracer.start_as_current_span("vectors")
+    def _by_vector(self, connection: Connection, query: Query, vector: NDArray[np.float32]) -> list[int]:
         where = self._where(query.filters)
+        passing = partial(self._passing, connection, where)
         if self._remote is not None:
-            return self._remote.rank(vector, where, partial(self._passing, where), query.k)
-        return self._vectors.rank(vector, self._passing(where), query.k)
+            return self._remote.rank(connection, vector, where, passing, query.k)
+        return self._vectors.rank(vector, passing(), query.k)
 
     def count(self, filters: Filters) -> int:
         """How many products satisfy the filters."""
@@ -100,8 +108,9 @@ class Search:
 
     def passing(self, filters: Filters) -> NDArray[np.int64]:
         """Row ids of the products that satisfy the filters, ascending."""
-        self.refresh()
-        return self._passing(self._where(filters))
+        with reading(self._engine) as connection:
+            self._refresh(connection)
+            return self._passing(connection, self._where(filters))
 
     def means(self, facet: str, word: str) -> frozenset[str]:
         """The shop's own facet values that a shopper's word stands for, empty if none."""
@@ -111,13 +120,18 @@ class Search:
     @tracer.start_as_current_span("relaxations")
     def relaxations(self, filters: Filters) -> list[Relaxation]:
         """For filters that nothing satisfies: each limit that alone would let something through."""
-        self.refresh()
-        found = (self._relaxed(limit, words, without) for limit, words, without in _each_dropped(filters))
+        with reading(self._engine) as connection:
+            self._refresh(connection)
+            found = [self._relaxed(connection, *dropped) for dropped in _each_dropped(filters)]
         return sorted((r for r in found if r.found), key=lambda r: (r.nearest is None, r.limit == "category", -r.found))
 
     def refresh(self) -> None:
         """Read again what is kept in memory if the catalog has changed since."""
-        version = self._store.version()
+        with reading(self._engine) as connection:
+            self._refresh(connection)
+
+    def _refresh(self, connection: Connection) -> None:
+        version = current_version(connection)
         with self._lock:
             if version == self._version:
                 return
@@ -177,7 +191,7 @@ class Search:
         mention = holds(self._text, [w for w in words if len(w) > 1])
         return or_(_has_facet(facet, values), mention) if facet != "category" else _has_facet(facet, values)
 
-    def _passing(self, where: Sequence[ColumnElement[bool]]) -> NDArray[np.int64]:
+    def _passing(self, connection: Connection, where: Sequence[ColumnElement[bool]]) -> NDArray[np.int64]:
         """Row ids that satisfy `where`, ascending; recent answers are kept until a change."""
         # One row with all ids is read several times faster than a row for each.
         statement = select(func.aggregate_strings(cast_sql(ProductRow.id, Text), ",")).where(*where)
@@ -186,8 +200,7 @@ class Search:
             if name in self._allowed:
                 self._allowed.move_to_end(name)
                 return self._allowed[name]
-        with self._engine.connect() as connection:
-            joined = connection.scalar(statement) or ""
+        joined = connection.scalar(statement) or ""
         ids = np.sort(np.fromstring(joined, dtype=np.int64, sep=",")) if joined else np.zeros(0, np.int64)
         with self._lock:
             self._allowed[name] = ids
@@ -210,11 +223,15 @@ class Search:
 
     @tracer.start_as_current_span("records")
     def _candidates(
-        self, scored: Sequence[tuple[int, float]], lexical: Sequence[int], dense: Sequence[int]
+        self,
+        connection: Connection,
+        scored: Sequence[tuple[int, float]],
+        lexical: Sequence[int] = (),
+        dense: Sequence[int] = (),
     ) -> list[Candidate]:
         lexical_rank = {row_id: n for n, row_id in enumerate(lexical, start=1)}
         dense_rank = {row_id: n for n, row_id in enumerate(dense, start=1)}
-        products = self._store.by_id([row_id for row_id, _ in scored])
+        products = self._store.records.get(connection, [row_id for row_id, _ in scored], self._version)
         return [
             Candidate(products[row_id], lexical_rank.get(row_id), dense_rank.get(row_id), score)
             for row_id, score in scored
@@ -223,24 +240,19 @@ class Search:
 
     def _most_liked(self, query: Query) -> list[Candidate]:
         liked = ProductRow.rating * func.log(ProductRow.review_count + 2)
-        statement = (
-            select(ProductRow.id)
-            .where(*self._where(query.filters))
-            .order_by(liked.desc(), ProductRow.id)
-            .limit(query.k)
-        )
-        with self._engine.connect() as connection:
-            ids = list(connection.scalars(statement))
-        return self._candidates(fuse(ids, [], len(ids)), [], [])
+        with reading(self._engine) as connection:
+            self._refresh(connection)
+            passing = select(ProductRow.id).where(*self._where(query.filters))
+            ids = list(connection.scalars(passing.order_by(liked.desc(), ProductRow.id).limit(query.k)))
+            return self._candidates(connection, fuse(ids, [], len(ids)))
 
-    def _relaxed(self, limit: str, words: tuple[str, ...], without: Filters) -> Relaxation:
+    def _relaxed(self, connection: Connection, limit: str, words: tuple[str, ...], without: Filters) -> Relaxation:
         where = self._where(without)
         nearest: Any = None
         column, best = _NEAREST.get(limit, (None, None))
         if column is not None and best is not None:
-            with self._engine.connect() as connection:
-                nearest = connection.scalar(select(best(column)).where(*where))
-        return Relaxation(limit, words, len(self._passing(where)), nearest)
+            nearest = connection.scalar(select(best(column)).where(*where))
+        return Relaxation(limit, words, len(self._passing(connection, where)), nearest)
 
 
 _NEAREST: Mapping[str, tuple[Any, Any]] = {

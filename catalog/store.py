@@ -1,19 +1,16 @@
 """Products in and out of the database. Ids, rows and sessions stay in here."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
-from threading import Lock
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     Engine,
     Insert,
-    Row,
     bindparam,
     delete,
     exists,
@@ -29,6 +26,7 @@ from sqlalchemy import (
 from catalog.bulk import add_rows
 from catalog.facets import Vocabulary
 from catalog.lexical import full_text
+from catalog.records import Records, current_version, read_products
 from catalog.rows import (
     CHILDREN,
     child_rows,
@@ -37,7 +35,6 @@ from catalog.rows import (
     fields,
     product_row,
     searched_text,
-    to_product,
     vector_hash,
 )
 from catalog.schema import (
@@ -49,16 +46,13 @@ from catalog.schema import (
     OpinionRow,
     PictureColorRow,
     ProductRow,
-    ProductTextRow,
-    ReviewRow,
     ShopperRow,
-    VariantRow,
     VectorRow,
     insert_of,
+    reading,
 )
 from catalog.types import Attribute, Interaction, Opinion, Product
 
-KEPT = 5_000  # products in memory
 BATCH = 1_000
 _INTERACTION: Any = (
     InteractionRow.shopper_id, ProductRow.external_id, InteractionRow.kind, InteractionRow.time, InteractionRow.value,
@@ -86,9 +80,7 @@ class ProductStore:
         self._vocabulary = Vocabulary.load()
         self._insert = insert_of(engine)
         self._text = full_text(engine)
-        self._kept: OrderedDict[int, Product] = OrderedDict()  # of this version of the catalog, the last used last
-        self._kept_version = -1
-        self._lock = Lock()
+        self.records = Records()
 
     # -- products in ---------------------------------------------------------------------
 
@@ -142,8 +134,8 @@ class ProductStore:
 
     def version(self) -> int:
         """A number that grows with every change of the catalog."""
-        with self.engine.connect() as connection:
-            return connection.scalar(select(CatalogVersionRow.version)) or 0
+        with reading(self.engine) as connection:
+            return current_version(connection)
 
     def count(self) -> int:
         """How many products there are, in stock or not."""
@@ -155,34 +147,10 @@ class ProductStore:
 
         Products that were read before come from memory for as long as the catalog stays as it is.
         """
-        if reviews or not ids:
-            return self._read(ids, reviews)
-        version = self.version()
-        with self._lock:
-            if version != self._kept_version:
-                self._kept.clear()
-                self._kept_version = version
-            found = {i: self._kept[i] for i in ids if i in self._kept}
-        found |= self._read([i for i in ids if i not in found])
-        with self._lock:
-            if version == self._kept_version:
-                self._kept |= found
-                for i in found:
-                    self._kept.move_to_end(i)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-        return {i: found[i] for i in ids if i in found}
-
-    def _read(self, ids: Sequence[int], reviews: bool = False) -> dict[int, Product]:
-        if not ids:
-            return {}
-        with self.engine.connect() as connection:
-            rows = {r.id: r for r in connection.execute(select(ProductRow.__table__).where(ProductRow.id.in_(ids)))}
-            children = {
-                table: _by_product(connection, table, ids)
-                for table in (ProductTextRow, AttributeRow, VariantRow, OpinionRow, *([ReviewRow] if reviews else []))
-            }
-        return {i: to_product(rows[i], children) for i in ids if i in rows}
+        with reading(self.engine) as connection:
+            if reviews or not ids:
+                return read_products(connection, ids, reviews)
+            return self.records.get(connection, ids, current_version(connection))
 
     def get(self, external_id: str, reviews: bool = False) -> Product | None:
         """One product by the shop's own id."""
@@ -194,7 +162,9 @@ class ProductStore:
         """Every product, in bounded memory."""
         last = 0
         while ids := self.ids_after(last):
-            yield from self._read(ids, reviews).values()
+            with reading(self.engine) as connection:
+                products = read_products(connection, ids, reviews)
+            yield from products.values()
             last = ids[-1]
 
     def ids_after(self, last: int, most: int = BATCH) -> list[int]:
@@ -458,9 +428,3 @@ def count_up(connection: Connection) -> int:
         update(CatalogVersionRow).values(version=literal_column("version + 1")).returning(CatalogVersionRow.version)
     )
     return connection.execute(counted).scalar_one()
-
-
-def _by_product(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
-    columns = table.__table__
-    rows = connection.execute(select(columns).where(table.product_id.in_(ids)).order_by(*columns.primary_key.columns))
-    return {i: list(group) for i, group in groupby(rows, attrgetter("product_id"))}

@@ -12,7 +12,7 @@ from catalog import bits, dense_postgres
 from catalog.dense_postgres import PostgresVectors
 from catalog.embedding import add_vectors
 from catalog.rows import embedding_texts, vector_hash
-from catalog.schema import ProductRow, open_database
+from catalog.schema import ProductRow, open_database, reading
 from catalog.store import ProductStore
 from tests.toy_shop import product
 
@@ -57,13 +57,13 @@ def nearest(vectors: Any, asked: Any, rows: Any, k: int) -> list[int]:
 def ranked(store: ProductStore, remote: PostgresVectors, asked: Any, dearest: int = COUNT) -> list[int]:
     """What is found for 10 among the products that cost no more."""
 
-    def passing() -> Any:
-        with store.engine.connect() as connection:
-            return np.array(
-                sorted(connection.scalars(select(ProductRow.id).where(ProductRow.price <= Decimal(dearest))))
-            )
+    limit = ProductRow.price <= Decimal(dearest)
+    with reading(store.engine) as connection:
 
-    return names(store, remote.rank(asked, [ProductRow.price <= Decimal(dearest)], passing, 10))
+        def passing() -> Any:
+            return np.array(sorted(connection.scalars(select(ProductRow.id).where(limit))))
+
+        return names(store, remote.rank(connection, asked, [limit], passing, 10))
 
 
 @pytest.mark.parametrize("way", ["all compared", "bits", "HNSW", "HNSW, few pass"])
@@ -120,7 +120,8 @@ def test_an_empty_shop_finds_nothing(database: Engine) -> None:
     PostgresVectors.usable(database)
     remote = PostgresVectors(database, MODEL)
     remote.refresh()
-    assert remote.rank(np.ones(WIDTH, np.float32), [], lambda: np.zeros(0, np.int64), 10) == []
+    with reading(database) as connection:
+        assert remote.rank(connection, np.ones(WIDTH, np.float32), [], lambda: np.zeros(0, np.int64), 10) == []
 
 
 def test_sqlite_has_none(tmp_path: Any) -> None:

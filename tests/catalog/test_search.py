@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from catalog.embedding import Embedder, embed_products
 from catalog.search import Search
@@ -110,3 +111,23 @@ def test_no_text_gives_the_most_liked(toy: Search, store: ProductStore) -> None:
 def test_any_text_can_be_searched(toy: Search, text: str) -> None:
     ids(toy, text, include={"category": (text,)}, exclude={"feature": (text,), "color": (text,)})
     assert toy.count(Filters()) == 11
+
+
+def test_a_search_sends_few_statements(store: ProductStore, embedder: Embedder) -> None:
+    """The catalog's version, the limits, vectors, words, records: on a server each is a round trip."""
+    store.upsert(PRODUCTS)
+    embed_products(store, embedder)
+    search = Search(store, embedder)
+    search.search(Query("a red scarf of silk", Filters(price_max=Decimal(500)), 1))  # learns which words are common
+    sent: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
+        sent.append(statement)
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    asked = Query("a red scarf of silk", Filters(price_max=Decimal(300)), 5)
+    assert len(search.search(asked)) == 5
+    assert len(sent) == (4 if store.engine.dialect.name == "sqlite" else 5)
+    sent.clear()
+    assert len(search.search(asked)) == 5
+    assert len(sent) == (2 if store.engine.dialect.name == "sqlite" else 3)  # limits and records are remembered

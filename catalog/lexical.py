@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     cast,
+    desc,
     false,
     func,
     literal,
@@ -207,32 +208,47 @@ class LexicalIndex:
         words = query_words(raw)
         if not words:
             return [], 0
-        whole = self._text.match(words, True, where, k).cte("whole").prefix_with("MATERIALIZED")
-        parts = [select(whole.c.id, literal(0).label("tier"), whole.c.cost)]
-        if len(words) > 1 and (rare := self._rare(connection, words)):
-            # Looked for by the database itself, where few hold all words: a question less to send.
-            few = select(func.count()).select_from(whole).scalar_subquery() < min(ENOUGH, k)
-            some = self._text.match(rare, False, [*where, few], k).subquery()
-            parts.append(select(some.c.id, literal(1), some.c.cost))
-        found = connection.execute(union_all(*parts).order_by("tier", "cost", "id")).all()
-        complete = sum(row.tier == 0 for row in found)
-        return list(dict.fromkeys(row.id for row in found))[:k], complete
-
-    def _rare(self, connection: Connection, words: Sequence[str]) -> list[str]:
-        """Those of the words that not very many products have; what is new is asked of the database at once."""
         new = [word for word in words if word not in self._common]
-        if new:
-            most = self._text.common
-            some = (select(product_words.c.rowid).where(self._text.has([w])).limit(most + 1).subquery() for w in new)
-            counts = connection.execute(
-                select(
-                    *(select(func.count()).select_from(s).scalar_subquery().label(f"n{n}") for n, s in enumerate(some))
-                )
-            ).one()
-            if len(self._common) + len(new) > WORDS_KNOWN:
-                self._common.clear()
-            self._common |= {word: count > most for word, count in zip(new, counts, strict=True)}
-        return [word for word in words if not self._common.get(word, False)]
+        if new and len(words) > 1:
+            found = self._look(connection, words, (), where, k)
+            if len(found) >= min(ENOUGH, k):
+                return list(found), len(found)
+            self._learn(connection, new)
+        rare = [word for word in words if not self._common.get(word, False)] if len(words) > 1 else []
+        found = self._look(connection, words, rare, where, k)
+        return list(found)[:k], sum(found.values())
+
+    def _look(
+        self,
+        connection: Connection,
+        words: Sequence[str],
+        rare: Sequence[str],
+        where: Sequence[ColumnElement[bool]],
+        k: int,
+    ) -> dict[int, bool]:
+        """Ids, best first, and whether each holds all words. Where few do, those that hold one of `rare` follow.
+
+        Whether they are few is for the database to see: that saves asking it again.
+        """
+        whole = self._text.match(words, True, where, k).cte("whole").prefix_with("MATERIALIZED")
+        parts = [select(whole.c.id, literal(True).label("complete"), whole.c.cost)]
+        if rare:
+            few = select(func.count()).select_from(whole).scalar_subquery() < min(ENOUGH, k)
+            some = self._text.match(rare, False, [few, *where], k).subquery()
+            parts.append(select(some.c.id, literal(False), some.c.cost).where(some.c.id.not_in(select(whole.c.id))))
+        ranked = union_all(*parts).order_by(desc("complete"), "cost", "id")
+        return {row.id: bool(row.complete) for row in connection.execute(ranked)}
+
+    def _learn(self, connection: Connection, words: Sequence[str]) -> None:
+        """Ask of which words there are very many products, of all of them at once."""
+        most = self._text.common
+        some = (select(product_words.c.rowid).where(self._text.has([w])).limit(most + 1).subquery() for w in words)
+        counts = connection.execute(
+            select(*(select(func.count()).select_from(s).scalar_subquery().label(f"n{n}") for n, s in enumerate(some)))
+        ).one()
+        if len(self._common) + len(words) > WORDS_KNOWN:
+            self._common.clear()
+        self._common |= {word: count > most for word, count in zip(words, counts, strict=True)}
 
 
 class SqliteText:

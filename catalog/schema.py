@@ -352,8 +352,13 @@ class AuditRow(Base):
 
 # What is raised while a database is away: closed, starting, not to be reached, or a file that somebody locks.
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
-# Seconds; milliseconds until a dead line is given up; a search is over before a plan would be compiled.
-_PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": "-c jit=off"}
+# Seconds; milliseconds until a dead line is given up. A search is over before a plan would be compiled, and one plan
+# for all words and limits would rank as if it knew none of them: it took twice as long.
+_PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "options": "-c jit=off -c plan_cache_mode=force_custom_plan",
+}
 
 
 def insert_of(engine: Engine) -> Any:

@@ -19,6 +19,7 @@ from assistant.privacy import adopt, erase, export
 from assistant.store import Event
 from catalog.errors import UserError
 from catalog.types import Filters, Language, Query
+from web.ask import ask_router
 from web.identity import COOKIE, VISITOR, Identity, TokenError
 from web.language import page_language
 from web.limit import TOO_OFTEN, Limit
@@ -135,6 +136,8 @@ def router(parts: Parts, live: Live, identity: Identity, limit: Limit) -> APIRou
     Shopper = Annotated[str, Depends(identity.caller)]  # noqa: N806
     for routes in (_conversation(parts, live, limit, Shopper), _profile(parts, Shopper), _products(parts, Shopper)):
         api.include_router(routes, responses=_problem(401, "No token and no cookie"))
+
+    api.include_router(ask_router(parts, live, limit))
 
     @api.post("/session", responses=_problem(401, "A token that is not valid"))
     def sit(sitting: Sitting, request: Request, response: Response) -> Changed:

@@ -69,6 +69,19 @@ def test_a_message_is_answered_once(shop: Shop, script: ScriptedLLM) -> None:
     assert [e.kind for e in own_events(shop, visitor)] == ["message", "parsed", "answer"]
 
 
+def test_one_question_is_answered_at_once_to_nobody(shop: Shop, script: ScriptedLLM) -> None:
+    """As garak's REST generator asks: no cookie before, none needed after, and each in a conversation of its own."""
+    script.enqueue(SCARVES, SCARVES)
+    for _ in range(2):
+        response = httpx.post(f"{shop.url}/api/ask", json={"text": "a scarf"})
+        assert response.status_code == 200
+        answer = response.json()
+        assert len(answer["products"]) == 3
+        assert shop.parts.products.get(answer["products"][0]).text("en").title in answer["text"]  # type: ignore[union-attr]
+    told = [shop.parts.conversations.events(conversation) for conversation, *_ in shop.parts.conversations.all()]
+    assert [[e.kind for e in events] for events in told] == [["message", "parsed", "answer"]] * 2
+
+
 def test_whatever_breaks_the_shopper_is_told(shop: Shop, script: ScriptedLLM) -> None:
     visitor = shop.visitor()
     script.enqueue(RuntimeError("a bug"))

@@ -21,6 +21,7 @@ from assistant.memory import Memory
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.photos import PhotoSearch, PhotoStore
 from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
+from assistant.ranking.exposure import ExposureFloor, small_brands
 from assistant.ranking.ranker import MANIFEST, Ranker
 from assistant.reviews import ReviewReader
 from assistant.settings import Settings
@@ -157,22 +158,26 @@ def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
 
     Without any that can be used, picks are ranked by hand-set weights; one that was named must be usable.
     """
+    share = settings.exposure_floor
+    floor = ExposureFloor(share, small_brands(store.reviews_by_brand()) if share else frozenset())
+    by_hand = Ranker(diversity=settings.diversity, floor=floor)
     folder = ranker_path(settings)
     if folder is None:
-        return Ranker(diversity=settings.diversity)
+        return by_hand
     from assistant.ranking.recommenders import extended, load
 
     vectors = product_vectors(store, settings.embedding_model)
     try:
         recommenders, blend = load(folder)
         if not settings.ranker and not set(recommenders.products) & set(vectors):
-            return Ranker(diversity=settings.diversity)  # the sample shop's, in another shop
-        return Ranker(Combined((blend, Weighted(TAUGHT))), extended(recommenders, vectors), settings.diversity)
+            return by_hand  # the sample shop's, in another shop
+        scorer = Combined((blend, Weighted(TAUGHT)))
+        return Ranker(scorer, extended(recommenders, vectors), settings.diversity, floor)
     except RankerError as error:
         if settings.ranker:
             raise
         log.warning("ranking by hand-set weights: %s", error)
-        return Ranker(diversity=settings.diversity)
+        return by_hand
 
 
 def open_answers(settings: Settings, store: ProductStore, search: Search, llm: LLM | None = None) -> Answers:

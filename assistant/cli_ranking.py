@@ -152,6 +152,47 @@ def evaluate_feedback(
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("fairness")
+def evaluate_fairness(
+    interactions: Orders = None,
+    columns: Columns = None,
+    most: Annotated[int, typer.Option(help="Most shoppers that are asked.")] = 2_000,
+    picture: Annotated[Path | None, typer.Option(help="Where the charts are drawn.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Which products are shown beside what is bought, which shoppers are served, and what a floor under small brands costs.
+
+    Example: daogou evaluate fairness --picture fairness.png
+    """
+    from assistant.evaluation.fairness import draw, run
+    from assistant.training.ranker import RankerRecipe
+
+    with _shop(settings_of(), interactions, pairs(columns)) as (data, search):
+        recipe = RankerRecipe() if interactions is None else RankerRecipe(styles=("words",))
+        products, shoppers, floors = run(data, search, recipe, most, note)
+    if picture is not None:
+        draw(products, floors, picture)
+    for table in (products, shoppers, floors):
+        print_rows(table, as_json)
+
+
+@evaluate_app.command("shilling")
+def evaluate_shilling(
+    shoppers: Annotated[int, typer.Option(help="Most real shoppers whose picks are looked at.")] = 100,
+    targets: Annotated[int, typer.Option(help="Pushed products for each kind and size of attack.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of accounts, products and shoppers.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """False accounts that push a product: how far it gets into the picks, without and with defence.
+
+    Example: daogou evaluate shilling
+    """
+    from assistant.evaluation.shilling import run
+
+    with _shop(settings_of(), None, {}) as (data, search):
+        print_rows(run(data, search, shoppers, targets, seed, note), as_json)
+
+
 @evaluate_app.command("questions")
 def evaluate_questions(
     shoppers: Annotated[int, typer.Option(help="How many simulated shoppers.")] = 200, as_json: Json = False

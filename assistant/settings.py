@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     diversity: float = Field(
         default=0.0, ge=0, le=1, description="How much likeness to what stands above counts against"
     )
+    exposure_floor: float = Field(
+        default=0.0, ge=0, le=1,
+        description="Share of the first places that small brands get at least, where they have something that fits",
+    )  # fmt: skip
     device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, ...")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Of the local language model; `auto` is `bfloat16` on GPUs and CPUs with AMX"

@@ -187,6 +187,13 @@ class ProductStore:
         with self.engine.connect() as connection:
             return frozenset(connection.scalars(select(ProductRow.brand).distinct())) - {""}
 
+    def reviews_by_brand(self) -> dict[str, int]:
+        """How many reviews each brand has, and one for each of its products; products without a brand are left out."""
+        count = (func.sum(ProductRow.review_count) + func.count()).label("reviews")
+        statement = select(ProductRow.brand, count).where(ProductRow.brand != "").group_by(ProductRow.brand)
+        with self.engine.connect() as connection:
+            return {brand: int(reviews) for brand, reviews in connection.execute(statement)}
+
     def properties(self, limit: int) -> frozenset[str]:
         """The commonest attribute values, at most `limit`."""
         statement = select(AttributeRow.value).group_by(AttributeRow.value).order_by(func.count().desc()).limit(limit)

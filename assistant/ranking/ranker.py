@@ -10,6 +10,7 @@ import numpy as np
 from assistant.profile import Portrait
 from assistant.ranking.behaviour import Floats
 from assistant.ranking.blend import WEIGHTS, Scorer, Weighted
+from assistant.ranking.exposure import ExposureFloor
 from assistant.ranking.features import NAMES, REASONS, Context, evidence, features
 from assistant.state import DialogueState
 from assistant.types import Contribution, Recommendation
@@ -23,6 +24,7 @@ EXPLAINED = 12  # best candidates whose scores are taken apart; no more are ever
 # Sorting by price or date is done among the candidates that fit, not among all 200.
 FITTING_SHARE = 0.6
 MANIFEST = "manifest.json"  # of a folder with a trained ranker, written last
+NO_FLOOR = ExposureFloor()
 BASE = "base"  # what every score starts from: the mean of the best of its list
 _REASONS = tuple(dict.fromkeys(REASONS.values()))
 _GATHERED = np.array([[REASONS[name] == reason for reason in _REASONS] for name in NAMES], dtype=np.float32)  # (F, R)
@@ -39,15 +41,20 @@ class Ranker:
     """Ranks by a scorer over the features. Without models and a trained scorer, by hand-set weights.
 
     `diversity` in [0, 1] is how much likeness to what stands above counts against a candidate (MMR,
-    Carbonell & Goldstein, 1998); 0 leaves the order as it is.
+    Carbonell & Goldstein, 1998); 0 leaves the order as it is. `floor` is what small brands get at least, unless a sort was asked for.
     """
 
     def __init__(
-        self, scorer: Scorer | None = None, recommenders: "Recommenders | None" = None, diversity: float = 0.0
+        self,
+        scorer: Scorer | None = None,
+        recommenders: "Recommenders | None" = None,
+        diversity: float = 0.0,
+        floor: ExposureFloor = NO_FLOOR,
     ) -> None:
         self._scorer = scorer or Weighted(WEIGHTS)
         self._recommenders = recommenders
         self._diversity = diversity
+        self._floor = floor
 
     @tracer.start_as_current_span("rank")
     def rank(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> list[Recommendation]:
@@ -96,6 +103,8 @@ class Ranker:
             order = _sorted(order, rows, products, wanted)
         elif self._diversity:
             order = diverse(order, scores, products, self._diversity)
+        if self._floor.share and not wanted:
+            order = self._floor.applied(order, fits_of(rows), products, EXPLAINED)
         return context, rows, scores, order
 
     def _context(self, candidates: Sequence[Candidate], state: DialogueState, portrait: Portrait) -> Context:
@@ -138,10 +147,15 @@ def _recommendation(product: Product, parts: Floats, context: Context) -> Recomm
 
 def _sorted(order: Any, rows: Floats, products: Sequence[Product], by: Any) -> Any:
     """The good fits by a key, the others behind them as they were."""
-    fit = np.nan_to_num(rows[:, [NAMES.index("text"), NAMES.index("wishes")]]).sum(axis=1)
-    fits = fit >= FITTING_SHARE * fit.max()
+    fits = fits_of(rows)
     good = sorted((at for at in order if fits[at]), key=lambda at: by(products[at]))
     return np.array([*good, *(at for at in order if not fits[at])])
+
+
+def fits_of(rows: Floats) -> Any:
+    """Which candidates (N,) answer the request about as well as the best does."""
+    fit = np.nan_to_num(rows[:, [NAMES.index("text"), NAMES.index("wishes")]]).sum(axis=1)
+    return fit >= FITTING_SHARE * fit.max()
 
 
 def diverse(order: Any, scores: Floats, products: Sequence[Product], diversity: float) -> Any:

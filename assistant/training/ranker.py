@@ -29,6 +29,7 @@ from assistant.training.ranker_card import describe_ranker
 from assistant.training.requests import Request, Style, visits, write_requests
 from assistant.training.sequence import Curve, train_sequence
 from assistant.training.sequence_network import SequenceNetwork
+from assistant.training.shilling import Shop, suspects
 from catalog.embedding import product_vectors
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -79,15 +80,22 @@ class Data:
 
 
 def load_data(store: ProductStore, embedding_model: str) -> Data:
-    """All that a shop's database holds but for `outliers`; a product without a vector has one of zeros."""
+    """All that a shop's database holds but for what is `screened` out; a product without a vector has one of zeros."""
     products = {p.external_id: p for p in store.all()}
-    vectors = product_vectors(store, embedding_model)
-    width = len(next(iter(vectors.values()), np.zeros(1)))
-    rows = [vectors.get(product, np.zeros(width, dtype=np.float32)) for product in products]
+    known = product_vectors(store, embedding_model)
+    width = len(next(iter(known.values()), np.zeros(1)))
+    rows = [known.get(product, np.zeros(width, dtype=np.float32)) for product in products]
     history = store.histories()
+    vectors = np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32)
+    return screened(history, products, vectors)
+
+
+def screened(history: Sequence[Interaction], products: Mapping[str, Product], vectors: Floats) -> Data:
+    """What a ranker learns from, without robots and accounts made to push a product."""
     odd = outliers(history)
-    kept = [i for i in history if i.shopper not in odd] if odd else history
-    return Data(kept, products, np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32), odd)
+    people = [i for i in history if i.shopper not in odd]
+    false = suspects(Shop(people, products, vectors))
+    return Data([i for i in people if i.shopper not in false], products, vectors, {**odd, **false})
 
 
 def train_ranker(

@@ -1,10 +1,16 @@
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from assistant.profile import Portrait, portrait
+from assistant.ranking.features import NAMES
 from assistant.ranking.ranker import EXPLAINED, Ranker
 from assistant.state import DialogueState
+from assistant.types import Fact
 from catalog.types import Candidate, Interaction
 from tests.toy_shop import PRODUCTS
 
@@ -111,3 +117,34 @@ def test_only_what_can_be_shown_is_explained() -> None:
     ranked = Ranker().rank(many, DialogueState(), Portrait())
     assert [bool(r.contributions) for r in ranked] == [True] * EXPLAINED + [False] * (30 - EXPLAINED)
     assert Ranker().rank([], DialogueState(), Portrait()) == []
+
+
+PROTECTED: st.SearchStrategy[dict[str, Fact]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "height_cm": st.integers(140, 210).map(lambda v: Fact(Decimal(v), "")),
+        "weight_kg": st.integers(35, 160).map(lambda v: Fact(Decimal(v), "")),
+        "skin": st.sampled_from(["dry", "dark", "fair", "敏感"]).map(lambda v: Fact(v, "")),
+        "diet": st.sampled_from(["halal", "kosher", "vegan", "清真"]).map(lambda v: Fact(v, "")),
+        "allergies": st.just(Fact(("nickel",), "")),
+    },
+)
+
+
+@given(PROTECTED)
+def test_what_a_shopper_is_like_ranks_nothing(profile: dict[str, Fact]) -> None:
+    """Body, skin, faith and health are facts that shoppers tell for other purposes: sizes, and what to leave out."""
+    taste = portrait([Interaction("a", "trail", "purchase", NOW)], BY_ID)
+    listed = candidates("trail", "road", "bag", "red-scarf", "black-dress")
+    state = DialogueState(text="something nice", slots={"color": ("blue",)})
+    plain, known = (Ranker().rank(listed, s, taste) for s in (state, replace(state, profile=profile)))
+    assert [(r.product.external_id, r.score) for r in plain] == [(r.product.external_id, r.score) for r in known]
+
+
+def test_no_feature_is_what_somebody_is() -> None:
+    """Features and portraits hold what was said for a search and what was done in the shop, and nothing else."""
+    who = re.compile(
+        r"(?:\b|_)(gender|sex|age|race|ethnic|relig|faith|nation|health|disab|skin|height|weight|diet|allerg|names?\b)"
+    )
+    assert not [name for name in NAMES if who.search(name)]
+    assert not [field.name for field in fields(Portrait) if who.search(field.name)]

@@ -1,0 +1,220 @@
+"""Accounts made to push a product: found by what they met, not by how they met it.
+
+A shop has no list of its false accounts, but it can make some: `disguised` writes histories that are a real shopper's,
+visit by visit, with other products in them, after the classic attacks (Mobasher et al., "Toward Trustworthy Recommender
+Systems", 2007). A classifier learns to tell those from the shop's own, by figures of taste alone; then by the company
+that an account keeps, since one false account pushes nothing: those who bought the same product are suspect together
+(after target item analysis, Zhou et al., "Detection of abnormal profiles on group attacks", 2015).
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import normalize
+
+from assistant.profile import AVERSE, kind_of
+from assistant.ranking.behaviour import Floats
+from catalog.types import Interaction, Product
+
+Kind = Literal["random", "average", "bandwagon", "segment"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+POPULAR = 0.05  # share of the products that a bandwagon takes
+GROUPS = 15  # false groups of each kind that the classifier learns from
+SIZES = (2, 6)  # accounts of such a group
+FEWEST = 60  # shoppers below whom nobody can be told from the others
+ROUNDS = 3
+DOUBTFUL = 0.5  # probability from which an account is no example of a real one any more
+MADE_WEIGHT = 3.0  # of an account that is false for certain, beside one that may be
+SUSPECT = 0.8  # probability from which an account is left out
+NEIGHBOURS = 5
+BLOCK = 1_000  # shoppers compared with all others at once
+COPY = 0.9  # likeness to another account from which one is its copy ...
+FEWEST_COPIED = 8  # ... if that are so many products
+_MET, _BEST = 7, 12  # columns of `figures`: log of the products met, likeness to the nearest
+SEED = 23
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What was done, by whom, with what: `vectors` (P, D) are of unit length, in the order of `products`."""
+
+    history: Sequence[Interaction]
+    products: Mapping[str, Product]
+    vectors: Floats
+
+    @cached_property
+    def by_shopper(self) -> Mapping[str, list[Interaction]]:
+        """Each shopper's part of the history."""
+        found: dict[str, list[Interaction]] = {}
+        for interaction in self.history:
+            if interaction.product in self.products:
+                found.setdefault(interaction.shopper, []).append(interaction)
+        return found
+
+    @cached_property
+    def popularity(self) -> Counter[str]:
+        """How many shoppers met each product."""
+        return Counter(product for own in self.by_shopper.values() for product in {i.product for i in own})
+
+    def joined(self, more: Iterable[Interaction]) -> "Shop":
+        """The same with more history."""
+        return replace(self, history=[*self.history, *more])
+
+
+def suspects(shop: Shop, kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
+    """Shopper -> why their history is that of a false account. `kinds` are the attacks learned from."""
+    if len(shop.by_shopper) < FEWEST:
+        return {}
+    rng = random.Random(SEED)
+    made = _made(shop, kinds, rng)
+    taught = shop.joined(made)
+    names, rows = figures(taught)
+    false = {i.shopper for i in made}
+    labels = np.array([name in false for name in names])
+    found, doubtful = np.zeros(len(names), dtype=np.float32), np.zeros(len(names), dtype=bool)
+    for _ in range(ROUNDS):
+        alone = _probabilities(rows, labels, doubtful)
+        together = np.column_stack([rows, alone, _company(taught, names, np.maximum(alone, found))])
+        found = _probabilities(together, labels, doubtful)
+        doubtful |= (found >= DOUBTFUL) & ~labels
+    own, alike = figures(shop)
+    return {
+        name: f"{p:.0%} likely to be made up, to push {_pushed(shop, name)}"
+        for name, p, is_made in zip(names, found, labels, strict=True)
+        if p >= SUSPECT and not is_made
+    } | {
+        name: f"met the very products that another account met, and bought {_pushed(shop, name)}"
+        for name, row in zip(own, alike, strict=True)
+        if row[_BEST] > COPY and row[_MET] > np.log(FEWEST_COPIED)
+    }
+
+
+def disguised(shop: Shop, kind: Kind, target: str, count: int, rng: random.Random, name: str) -> list[Interaction]:
+    """Histories of `count` false accounts, each that of a real shopper with other products, and the target bought."""
+    fillers, weights = _fillers(shop, kind, target)
+    models = sorted(shop.by_shopper)
+    made: list[Interaction] = []
+    for number in range(count):
+        model = [i for i in shop.by_shopper[rng.choice(models)] if i.kind not in AVERSE]
+        others = list(dict.fromkeys(i.product for i in model))
+        drawn = _distinct(fillers, weights, len(others), rng)
+        bought = list(dict.fromkeys(i.product for i in model if i.kind == "purchase")) or others
+        taken = dict(zip(others, drawn, strict=True)) | {bought[-1]: target}
+        for interaction in model:
+            product = taken[interaction.product]
+            value = 5.0 if interaction.kind == "rating" and product == target else interaction.value
+            made.append(replace(interaction, shopper=f"{name}-{number}", product=product, value=value, session=""))
+    return made
+
+
+def figures(shop: Shop) -> tuple[list[str], Floats]:
+    """Shoppers, and what their taste is like (S, F); nothing of when or how often they came."""
+    names = list(shop.by_shopper)
+    places = {product: at for at, product in enumerate(shop.products)}
+    often = np.log1p([shop.popularity[p] for p in shop.products])
+    kinds = [kind_of(p) for p in shop.products.values()]
+    met = [np.array(sorted({places[i.product] for i in shop.by_shopper[n]})) for n in names]
+    bought = [
+        np.array(sorted({places[i.product] for i in shop.by_shopper[n] if i.kind == "purchase"}), dtype=int)
+        for n in names
+    ]
+    rows = [[*_taste(shop.vectors, m, b, often, kinds)] for m, b in zip(met, bought, strict=True)]
+    return names, np.column_stack([np.array(rows, dtype=np.float32), _likeness(met, often)])
+
+
+def _taste(vectors: Floats, met: Any, bought: Any, often: Any, kinds: Sequence[str]) -> Iterable[float]:
+    """How well the products of one shopper go together, and how popular they are."""
+    near = vectors[met] @ vectors[met].T  # (M, M)
+    np.fill_diagonal(near, 0.0)
+    best = near.max(axis=1) if len(met) > 1 else np.zeros(1)
+    own = best[np.isin(met, bought)] if len(bought) else best
+    count = Counter(kinds[p] for p in met)
+    yield from (best.mean(), best.min(), own.mean(), own.min(), near.sum() / max(1, len(met) * (len(met) - 1)))
+    yield from (len(count) / len(met), max(count.values()) / len(met), np.log(len(met)))
+    yield from (often[met].mean(), often[met].std(), often[met].min(), often[met].max())
+
+
+def _likeness(met: Sequence[Any], often: Any) -> Floats:
+    """How like each shopper is to the nearest others (S, 2): by products that few meet, best and mean of a few."""
+    rows = np.repeat(np.arange(len(met)), [len(own) for own in met])
+    columns = np.concatenate(met)
+    bags = normalize(csr_matrix((1 / (1 + often[columns]), (rows, columns)), shape=(len(met), len(often))))
+    best = np.zeros((len(met), NEIGHBOURS), dtype=np.float32)
+    for start in range(0, len(met), BLOCK):
+        near = (bags[start : start + BLOCK] @ bags.T).toarray()  # (block, S)
+        near[np.arange(len(near)), np.arange(start, start + len(near))] = 0.0
+        best[start : start + BLOCK] = -np.sort(np.partition(-near, NEIGHBOURS, axis=1)[:, :NEIGHBOURS], axis=1)
+    return np.column_stack([best[:, 0], best.mean(axis=1)])
+
+
+def _company(shop: Shop, names: Sequence[str], alone: Floats) -> Floats:
+    """(S, 2): of the product whose other buyers are most suspect, how suspect they are in all and in the mean."""
+    chance = dict(zip(names, alone, strict=True))
+    buyers: dict[str, dict[str, float]] = {}
+    for name in names:
+        for interaction in shop.by_shopper[name]:
+            if interaction.kind == "purchase":
+                buyers.setdefault(interaction.product, {})[name] = chance[name]
+    rows = []
+    for name in names:
+        own = [buyers[p] for p in {i.product for i in shop.by_shopper[name] if i.kind == "purchase"}]
+        sums = [(sum(b.values()) - b[name], (sum(b.values()) - b[name]) / max(1, len(b) - 1)) for b in own]
+        rows.append((max((s for s, _ in sums), default=0.0), max((m for s, m in sums if s > 1), default=0.0)))
+    return np.array(rows, dtype=np.float32)
+
+
+def _probabilities(rows: Floats, labels: Any, doubtful: Any) -> Floats:
+    """How likely each row is of the labelled ones, as told by trees that have not seen it, nor any doubtful one."""
+    found = np.zeros(len(rows), dtype=np.float32)
+    folds = StratifiedKFold(5, shuffle=True, random_state=SEED)
+    for known, asked in folds.split(rows, labels):
+        known = known[~doubtful[known]]
+        model = HistGradientBoostingClassifier(max_iter=40, learning_rate=0.1, max_leaf_nodes=4, min_samples_leaf=40,
+                                               l2_regularization=1.0, random_state=SEED)  # fmt: skip
+        model.fit(rows[known], labels[known], sample_weight=np.where(labels[known], MADE_WEIGHT, 1.0))
+        found[asked] = model.predict_proba(rows[asked])[:, 1]
+    return found
+
+
+def _made(shop: Shop, kinds: Sequence[Kind], rng: random.Random) -> list[Interaction]:
+    """False accounts of all kinds to learn from."""
+    few = sorted(shop.products)
+    found: list[Interaction] = []
+    for kind in kinds:
+        for group in range(GROUPS):
+            found += disguised(shop, kind, rng.choice(few), rng.randint(*SIZES), rng, f"made-{kind}-{group}")
+    return found
+
+
+def _fillers(shop: Shop, kind: Kind, target: str) -> tuple[list[str], list[float]]:
+    """Products that an attack hides behind, with how often each is taken."""
+    counts = shop.popularity
+    known = [p for p in shop.products if p != target]
+    if kind == "random":
+        return known, [1.0] * len(known)
+    if kind == "bandwagon":
+        known = [p for p, _ in counts.most_common(max(30, round(POPULAR * len(known)))) if p != target]
+    if kind == "segment":
+        own = kind_of(shop.products[target])
+        known = [p for p in known if kind_of(shop.products[p]) == own] or known
+    return known, [counts[p] + 0.1 for p in known]
+
+
+def _distinct(values: Sequence[str], weights: Sequence[float], count: int, rng: random.Random) -> list[str]:
+    """Values drawn by weight, each once while there are enough."""
+    keys = sorted(range(len(values)), key=lambda at: -(rng.random() ** (1 / weights[at])))
+    return [values[keys[n % len(keys)]] for n in range(count)]
+
+
+def _pushed(shop: Shop, name: str) -> str:
+    """The product that an account would be there to push: the last that it bought."""
+    bought = [i.product for i in shop.by_shopper[name] if i.kind == "purchase"]
+    return bought[-1] if bought else "nothing bought"

@@ -65,6 +65,7 @@ class Parts:
     memory: Memory
     desk: Desk
     staff: StaffStore
+    parser: Parser
     llm: LLM
     speech: SpeechToText | None = None  # none where the shop wants none
 
@@ -220,11 +221,12 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     thresholds = Thresholds(
         settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
     )
-    assistant = Assistant(open_parser(model, lambda: embedder), answers, store, conversations, thresholds)
+    parser = open_parser(model, lambda: embedder)
+    assistant = Assistant(parser, answers, store, conversations, thresholds)
     return Parts(
         settings, store, conversations, search, PhotoStore(store.engine), answers, assistant,
         Memory(store, conversations), Desk(conversations, store, model if settings.explain else None),
-        StaffStore(store.engine), model, open_speech(settings.speech_model, settings.cache_dir, settings.device),
+        StaffStore(store.engine), parser, model, open_speech(settings.speech_model, settings.cache_dir, settings.device),
     )  # fmt: skip
 
 

@@ -220,6 +220,21 @@ def evaluate_fuzz(
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("picture")
+def evaluate_picture(turns: Annotated[int, typer.Option(help="Held-out turns.")] = 200, as_json: Json = False) -> None:
+    """Whether the desk's picture of a parse points at the right words, beside a word at random.
+
+    Example: daogou evaluate picture
+    """
+    from assistant.build import open_llm
+    from assistant.evaluation.picture import run
+
+    llm = open_llm(settings_of(), note)
+    with spinner("starting") as progress:
+        rows = run(llm, turns, progress)
+    print_rows(rows, as_json)
+
+
 @evaluate_app.command("attacks")
 def evaluate_attacks(
     most: Annotated[int, typer.Option(help="Attacks of each family at most.")] = 1_000,

@@ -52,9 +52,14 @@ def language_of(text: str) -> Language:
     return "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
 
 
+def words_of(message: str) -> list[tuple[int, int]]:
+    """Where each word of a message, of Chinese each character, begins and ends."""
+    return [m.span() for m in _WORD.finditer(message)]
+
+
 def spans(message: str) -> list[str]:
     """Every run of a few words (of a few characters in Chinese) in the message."""
-    places = [m.span() for m in _WORD.finditer(message)]
+    places = words_of(message)
     found: dict[str, None] = {}
     for first, (start, _) in enumerate(places):
         for count, (_, end) in enumerate(places[first : first + CHARACTERS_IN_SPAN], start=1):

@@ -53,18 +53,28 @@ class Parser:
 
         Raises `LLMAway` where there is nobody to read it.
         """
-        message = readable(mask(text))
+        message = shown(text)
         if not message:
             return ParsedTurn(language=state.language, intent="other", understood=False)
-        active = active_line(state.slots, state.exclude, state.profile)
-        schema = frame_schema(message, active_names(state.slots, state.exclude, state.profile))
+        prompt, schema = self.request(message, state)
         try:
-            raw = self._llm.complete_json(self._prompt(message, active), schema, max_tokens=MAX_TOKENS)
+            raw = self._llm.complete_json(prompt, schema, max_tokens=MAX_TOKENS)
         except LLMAway:
             raise
         except LLMError:
             return ParsedTurn(language=language_of(message), intent="other", understood=False)
         return to_turn(raw, message)
+
+    def request(self, message: str, state: DialogueState) -> tuple[str, dict[str, Any]]:
+        """What the model is asked about a message, as it is `shown`: the prompt, and the schema of its answer."""
+        active = active_line(state.slots, state.exclude, state.profile)
+        schema = frame_schema(message, active_names(state.slots, state.exclude, state.profile))
+        return self._prompt(message, active), schema
+
+
+def shown(text: str) -> str:
+    """A message as the model reads it: without what identifies anybody."""
+    return readable(mask(text))
 
 
 def tuned_prompt(message: str, active: str) -> str:

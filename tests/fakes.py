@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from assistant.llm import LLMError
 from assistant.llm.protocol import Piece, until_stop
 
@@ -14,6 +16,7 @@ class ScriptedLLM:
 
     name = "scripted"
     tuned = True
+    is_away = False
 
     def __init__(self, *answers: Any) -> None:
         self.answers = deque(answers)
@@ -21,6 +24,14 @@ class ScriptedLLM:
 
     def enqueue(self, *answers: Any) -> None:
         self.answers.extend(answers)
+
+    def attribute(self, prompt: str, answer: str, parts: Sequence[tuple[int, int]]) -> Any:
+        """Every part hangs on its own words in the prompt."""
+        weights = np.zeros((len(parts), len(prompt)), dtype=np.float32)
+        for row, (start, end) in zip(weights, parts, strict=True):
+            if (at := prompt.rfind(answer[start:end])) >= 0:
+                row[at : at + end - start] = 1.0
+        return weights
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
         return "".join(self.stream(prompt, max_tokens=max_tokens, stop=stop))

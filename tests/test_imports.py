@@ -28,7 +28,7 @@ ASSISTANT = (
     {"ranking", "memory", "service", "fitting"},
     {"explain", "question"},
     {"answers", "desk"},
-    {"turn"},
+    {"turn", "picture"},
     {"build"},
     {"training"},
     {"evaluation", "doctor", "console"},

@@ -165,7 +165,7 @@ def router(parts: Parts, live: Live, identity: Identity, limit: Limit) -> APIRou
     def ready() -> Ready:
         """Whether to send shoppers here: the database answers."""
         parts.products.version()
-        away = getattr(parts.llm, "is_away", False)
+        away = parts.llm.is_away
         return Ready(status="degraded" if away else "ready", language_model="away" if away else "here")
 
     return api

@@ -5,7 +5,7 @@
       send: "Send", note: "Private note", suggest: "Suggest a reply", understood: "Understood", known: "Known", cart: "Cart", orders: "Latest orders", tags: "Tags",
       add_tag: "Add tag", products: "Products", search: "Search", claim: "Claim", release: "Back to the queue", hand_back: "Back to the bot",
       resolve: "Resolve", transfer: "Give to…", attach: "Attach", remove: "Remove", canned: "Canned replies", waiting: "waiting", with: "with",
-      mood: "mood", photo: "Photo shown by the shopper", present: "has the chat open", absent: "is not here", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
+      mood: "mood", why: "Why?", hangs: "What each part of it hangs on", photo: "Photo shown by the shopper", present: "has the chat open", absent: "is not here", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
       returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", uncart: "taken out of the cart", tag: "tag", away: "told that nobody has come", figures: "Figures", conversations: "conversations", by_bot: "by the bot alone", waited: "waiting, median",
       handled: "handling, median", reasons: "Handoffs by reason", ratings: "Ratings", moods: "Mood by day", reviews: "Reviews", stars: "Stars", months: "Reviews by month", stars_mean: "stars on average", aspects: "What buyers speak of", praise: "praise", blame: "blame", blamed: "Blamed most", praised: "Praised most", suspicious: "Suspicious reviews", copy: "copies of a long text", burst: "part of a burst", "one-sided": "of an account with one rating only", odd: "Products with suspicious reviews", of: "of", no_reviews: "Nobody has read the reviews yet: daogou catalog enrich", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
       promise: "promise wanted", upset: "upset", falling: "ever more upset", not_understood: "not understood", repeated: "asked again and again" },
@@ -13,7 +13,7 @@
       send: "发送", note: "内部备注", suggest: "建议回复", understood: "已理解的条件", known: "顾客画像", cart: "购物车", orders: "最近订单", tags: "标签",
       add_tag: "添加标签", products: "商品", search: "搜索", claim: "接入", release: "放回队列", hand_back: "交还机器人",
       resolve: "结束", transfer: "转给…", attach: "附上", remove: "移除", canned: "常用回复", waiting: "等待中", with: "由",
-      mood: "情绪", photo: "顾客发的照片", present: "在线", absent: "不在线", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
+      mood: "情绪", why: "为什么？", hangs: "每个条件来自哪些字词", photo: "顾客发的照片", present: "在线", absent: "不在线", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
       returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", uncart: "移出购物车", tag: "标签", away: "已告知暂无客服", figures: "数据", conversations: "会话", by_bot: "机器人独立完成", waited: "等待中位数",
       handled: "处理中位数", reasons: "转人工原因", ratings: "评分", moods: "每日情绪", reviews: "评论", stars: "星级", months: "每月评论", stars_mean: "平均星级", aspects: "买家谈到的方面", praise: "好评", blame: "差评", blamed: "差评最多", praised: "好评最多", suspicious: "可疑评论", copy: "长文重复", burst: "短时间集中出现", "one-sided": "账号只打一种分", odd: "有可疑评论的商品", of: "／", no_reviews: "评论尚未分析：daogou catalog enrich", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
       promise: "索要承诺", upset: "情绪很差", falling: "情绪变差", not_understood: "没听懂", repeated: "反复询问" },
@@ -173,6 +173,11 @@
       : [one.who, name, one.reason ? t(one.reason) : one.detail].filter(Boolean).join(" · ");
     const row = element("li", words, { class: spoken ? one.kind : "event" });
     if (one.photo) row.prepend(element("img", "", { class: "photo", src: `/desk/conversations/${current}/photos/${one.photo}`, alt: t("photo") }));
+    if (one.kind === "message" && one.text) {
+      const why = element("button", t("why"), { type: "button", class: "why", "aria-label": `${t("why")} ${one.text}` });
+      why.addEventListener("click", () => showPicture(one.seq));
+      row.append(why);
+    }
     if (one.picks.length) {
       const cards = element("ul", "", { class: "cards" });
       cards.append(...one.picks.map((p) => card(p)));
@@ -180,8 +185,21 @@
     }
     return row;
   };
+  const showPicture = (seq) => attempt(async () => {
+    const told = await call(`/conversations/${encodeURIComponent(current)}/messages/${seq}/picture?language=${language}`);
+    const holds = told.holds.map((hold) => {
+      const row = element("p");
+      row.append(element("b", `${hold.name}: ${hold.value}`), ...told.words.flatMap((word, at) => {
+        const shown = element("span", word, { title: hold.weights[at] });
+        shown.style.backgroundColor = `rgb(37 99 235 / ${0.65 * hold.weights[at]})`;
+        return [shown, " "];
+      }));
+      return row;
+    });
+    $("picture").replaceChildren(element("h2", t("hangs")), ...holds, ...told.picks.map((pick) => table(pick.title, pick.parts.map(([name, value]) => [name, value.toFixed(2)]), 1)));
+  });
   const open = async (conversation) => {
-    if (conversation !== current) { attached = []; showAttached(); }
+    if (conversation !== current) { attached = []; showAttached(); $("picture").replaceChildren(); }
     current = conversation;
     $("conversation").hidden = $("aside").hidden = false;
     $("figures").hidden = true;

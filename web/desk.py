@@ -20,10 +20,13 @@ from assistant.aspects import aspect_name
 from assistant.build import Parts
 from assistant.custody import custody
 from assistant.desk import DeskError, UnknownConversation, Waiting
+from assistant.phrases import phrase
+from assistant.picture import TurnPicture, turn_picture
 from assistant.service import figures
 from assistant.staff import Session, StaffError
 from assistant.state import fold
 from assistant.store import Event
+from catalog.errors import UserError
 from catalog.insights import ReviewInsights, review_insights
 from catalog.types import Language, Opinion, Product, Query
 from web.limit import Limit
@@ -201,6 +204,15 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
     def photo(conversation: str, name: str, _: Reader) -> Response:
         return photo_response(parts.photos, conversation, name)
 
+    @desk.get("/conversations/{conversation}/messages/{seq}/picture")
+    def picture(conversation: str, seq: int, _: Reader, language: Language = "en") -> dict[str, Any]:
+        with _told():
+            events = parts.desk.transcript(conversation)
+        try:
+            return _picture(parts, turn_picture(parts.llm, parts.parser, events, seq), language)
+        except UserError as error:
+            raise HTTPException(409, str(error)) from error
+
     @desk.get("/conversations/{conversation}/suggestion")
     def suggestion(conversation: str, _: Reader) -> dict[str, Any]:
         with _told():
@@ -295,6 +307,18 @@ def _reviews(found: ReviewInsights, language: Language) -> dict[str, Any]:
         "aspects": {aspect_name(aspect, language): voices for aspect, voices in found.aspects.items()},
         "blamed": told(found.blamed), "praised": told(found.praised),
         "odd": [{"product": card(p, language), "suspicious": odd, "reviews": all_of_it} for p, odd, all_of_it in found.odd],
+    }  # fmt: skip
+
+
+def _picture(parts: Parts, found: TurnPicture, language: Language) -> dict[str, Any]:
+    products = parts.products.by_external_id(found.picks)
+    return {
+        "words": found.words,
+        "holds": [asdict(hold) for hold in found.holds],
+        "picks": [
+            {"title": products[pick].text(language).title, "parts": [(phrase(f"part_{n}", language), v) for n, v in of]}
+            for pick, of in found.picks.items() if pick in products
+        ],
     }  # fmt: skip
 
 

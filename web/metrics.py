@@ -31,7 +31,7 @@ class Metrics(SpanProcessor):
         self._failed = Counter("daogou_step_failures", "Steps of turns that failed", ["step"], registry=own)
         self._tokens = Counter("daogou_tokens", "Tokens of the language model", ["kind"], registry=own)
         away = Gauge("daogou_language_model_away", "1 while the model's server is left alone", registry=own)
-        away.set_function(lambda: float(getattr(parts.llm, "is_away", False)))
+        away.set_function(lambda: float(parts.llm.is_away))
 
     def observe(self, reply: Reply) -> None:
         """Count an answer that is done."""

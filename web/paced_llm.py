@@ -20,6 +20,7 @@ class PacedLLM:
 
     name = "paced"
     tuned = True
+    is_away = False
 
     def complete(self, prompt: str, *, max_tokens: int, stop: Sequence[str] = ()) -> str:
         return "".join(self.stream(prompt, max_tokens=max_tokens, stop=stop))

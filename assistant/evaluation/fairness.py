@@ -96,6 +96,7 @@ def draw(products: Table, floors: Table, path: Path) -> None:
     right.plot([r["small brands shown"] for r in floors], [r["nDCG@10"] for r in floors], marker="o", color="#36c")
     for row in floors:
         right.annotate(f"{row['floor']:.1f}", (row["small brands shown"], row["nDCG@10"]), xytext=(4, 4), textcoords="offset points")  # fmt: skip
+    right.locator_params(axis="x", nbins=5)
     right.set(xlabel="exposure of small brands", ylabel="nDCG@10", title="a floor under small brands")
     figure.tight_layout()
     figure.savefig(path, dpi=110)

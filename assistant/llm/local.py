@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from assistant.llm.adapters import check_fit
+from assistant.llm.attribution import Weights, attribute
 from assistant.llm.batch import Answer, Batch
 from assistant.llm.grammar import Grammars
 from assistant.llm.protocol import LLMError, Piece, llm_span, tell_tokens, until_stop, value_of
@@ -56,6 +57,8 @@ class LocalLLM:
     answer does the work while nobody else does.
     """
 
+    is_away = False
+
     def __init__(
         self, model: str | Path, adapter: Path | None = None, device: str = "auto", precision: str = "auto"
     ) -> None:
@@ -72,7 +75,7 @@ class LocalLLM:
         self.tuned = adapter is not None
         if adapter is not None:
             network = merged_network(network, adapter, self.name)
-        self.network = network.to(self._device, dtype).eval()
+        self.network = network.to(self._device, dtype).eval().requires_grad_(False)
         self._output = self.network.get_output_embeddings().weight  # (vocabulary, hidden)
         self._eos = _eos_ids(self.network)
         self._grammars = Grammars(self._tokens, self._output.shape[0])
@@ -174,6 +177,28 @@ class LocalLLM:
             if not text.endswith("\ufffd"):
                 yield Piece(text, probability)
                 start, probability = end, 1.0
+
+    def attribute(self, prompt: str, answer: str, parts: Sequence[tuple[int, int]]) -> Weights:
+        """How much each part of `answer`, from one character to before another, hangs on the characters of `prompt`.
+
+        (parts, characters); a token's weight is shared by its characters.
+        """
+        written = self._tokens.tokenize_str(answer)
+        ends = self._ends(written)
+        tokens = [
+            (int(np.searchsorted(ends, start, "right")), int(np.searchsorted(ends, end)) + 1) for start, end in parts
+        ]
+        ids = self._ids(prompt)
+        with self._having():
+            weights = attribute(self.network, ids, written, tokens)[:, len(self._begin) :]
+        lengths = np.diff(self._ends(ids[len(self._begin) :]), prepend=0)
+        shared: Weights = np.repeat(weights / np.maximum(lengths, 1), lengths, axis=1).astype(np.float32)
+        return shared
+
+    def _ends(self, tokens: Sequence[int]) -> list[int]:
+        """Where each token ends in the text of all of them, in characters."""
+        texts = (self._tokens.decode_str(list(tokens[: n + 1])) for n in range(len(tokens)))
+        return [len(text.rstrip("\ufffd")) for text in texts]
 
     def count_tokens(self, text: str) -> int:
         """How many tokens a text is, without a start mark."""

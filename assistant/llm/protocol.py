@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from opentelemetry.trace import Span
 
@@ -60,6 +60,11 @@ class LLM(Protocol):
     tuned: bool  # whether it is tuned for this project's prompts, or must be shown examples
 
     @property
+    def is_away(self) -> bool:
+        """Whether it is known not to answer now."""
+        ...
+
+    @property
     def name(self) -> str:
         """What it is called where it comes from."""
         ...
@@ -78,6 +83,15 @@ class LLM(Protocol):
 
     def spell_json(self, prompt: str, schema: Mapping[str, Any], *, max_tokens: int) -> list[Piece]:
         """The text of the same value piece by piece, with how sure the model was of each."""
+        ...
+
+
+@runtime_checkable
+class Attributing(Protocol):
+    """A model that can tell what its answers hang on: one in this process."""
+
+    def attribute(self, prompt: str, answer: str, parts: Sequence[tuple[int, int]]) -> Any:
+        """Weights (parts, characters of the prompt) of parts of an answer, each from one character to before another."""
         ...
 
 

@@ -6,6 +6,7 @@ from assistant.build import open_llm
 from assistant.frame import readable
 from assistant.llm import LLM, LLMError
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
+from assistant.picture import holds_of
 from assistant.settings import Settings
 from assistant.state import DialogueState
 from assistant.types import INTENTS, Fact, ParsedTurn
@@ -51,6 +52,12 @@ def llm() -> LLM:
 
 @pytest.mark.model
 class TestWithTheModel:
+    def test_slots_hang_on_their_own_words(self, llm: LLM) -> None:
+        words, holds = holds_of(llm, Parser(llm, tuned_prompt), "a red scarf for my mother", NOTHING)
+        darkest = {h.name: words[h.weights.index(1.0)] for h in holds}
+        assert darkest["color"] == "red"
+        assert darkest["category"] == "scarf"
+
     @pytest.mark.parametrize(
         ("text", "intent", "slots"),
         [

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from assistant.staff import Role
 from catalog.types import Opinion
 from tests.fakes import ScriptedLLM, frame
 from tests.web.conftest import Shop, photo_of
@@ -50,6 +51,17 @@ def handed_off(shop: Shop, script: ScriptedLLM, text: str = "a human please") ->
     raise AssertionError("nobody was handed off")
 
 
+def signed_in(chromium: Any, shop: Shop, name: str = "Lin", role: Role = "agent") -> Any:
+    """The desk's page of a new member of staff."""
+    shop.parts.staff.add(name, PASSWORD, role)
+    page = chromium.new_context(locale="en-GB").new_page()
+    page.goto(f"{shop.url}/desk")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    return page
+
+
 def paths(shop: Shop) -> list[tuple[str, str]]:
     """(method, path) of everything below /desk that is not the way in."""
     schema = httpx.get(f"{shop.url}/openapi.json").json()["paths"]
@@ -62,7 +74,7 @@ def test_nothing_of_the_desk_answers_without_signing_in(shop: Shop, script: Scri
     assert len(paths(shop)) >= 12
     for client in (httpx.Client(base_url=shop.url), shop.visitor(), forged(shop)):
         for method, path in paths(shop):
-            path = path.format(conversation=conversation, action="claim", name="a photo")
+            path = path.format(conversation=conversation, action="claim", name="a photo", seq=1)
             told = client.request(method, path, json={"text": "x", "to": "x"} if method == "post" else None)
             assert told.status_code == 401, (method, path)
             assert "human" not in told.text
@@ -158,6 +170,48 @@ def test_a_suggestion_stores_nothing(shop: Shop, script: ScriptedLLM) -> None:
     assert shop.parts.conversations.last_seq(conversation) == before
 
 
+RED_SCARF = frame("find", slots={"category": ["scarf"], "color": ["red"]})
+
+
+def asked_for_a_red_scarf(shop: Shop, script: ScriptedLLM) -> tuple[str, int]:
+    """A conversation that then goes to a person, and the number of the message."""
+    conversation = shop.parts.conversations.begin("web-red")
+    script.enqueue(RED_SCARF)
+    heard = shop.parts.assistant.hear(conversation, "a red scarf")
+    list(shop.parts.assistant.answer(conversation))
+    shop.parts.assistant.call_person(conversation, "en")
+    return conversation, heard.seq
+
+
+def test_staff_see_what_a_frame_hangs_on(shop: Shop, script: ScriptedLLM) -> None:
+    conversation, seq = asked_for_a_red_scarf(shop, script)
+    script.enqueue(RED_SCARF)
+    agent = Agent(shop)
+    told = agent.get(f"/conversations/{conversation}/messages/{seq}/picture")
+    assert told["words"] == ["a", "red", "scarf"]
+    holds = {h["name"]: (h["value"], h["weights"]) for h in told["holds"]}
+    assert holds["color"] == ("red", [0.0, 1.0, 0.0])
+    assert holds["category"] == ("scarf", [0.0, 0.0, 1.0])
+    assert len(told["picks"]) == 3
+    assert all(pick["parts"] for pick in told["picks"])
+    missing = agent.client.get(f"/desk/conversations/{conversation}/messages/999/picture")
+    assert (missing.status_code, missing.json()["detail"]) == (409, "there is no message 999")
+
+
+@pytest.mark.browser
+def test_the_picture_is_drawn(chromium: Any, shop: Shop, script: ScriptedLLM, tmp_path: Path) -> None:
+    asked_for_a_red_scarf(shop, script)
+    script.enqueue(RED_SCARF)
+    page = signed_in(chromium, shop)
+    page.click("#queue button")
+    page.click("#transcript .why")
+    page.wait_for_selector("#picture span")
+    darkest = "[...document.querySelectorAll('#picture p')].find(p => p.innerText.startsWith('color')).querySelectorAll('span')[1]"
+    assert page.evaluate(f"getComputedStyle({darkest}).backgroundColor") == "rgba(37, 99, 235, 0.65)"
+    assert page.locator("#picture table").count() == 3
+    page.screenshot(path=tmp_path / "picture.png")
+
+
 def test_figures_are_for_leads(shop: Shop, script: ScriptedLLM) -> None:
     handed_off(shop, script)
     assert Agent(shop).client.get("/desk/figures").status_code == 403
@@ -188,12 +242,7 @@ def test_reviews_are_for_leads(shop: Shop) -> None:
 @pytest.mark.browser
 def test_the_owner_looks_at_reviews(chromium: Any, shop: Shop, tmp_path: Path) -> None:
     shop.parts.products.set_opinions(VOICES)
-    shop.parts.staff.add("Boss", PASSWORD, "lead")
-    page = chromium.new_context(locale="en-GB").new_page()
-    page.goto(f"{shop.url}/desk")
-    page.get_by_label("Name").fill("Boss")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
+    page = signed_in(chromium, shop, "Boss", "lead")
     page.get_by_role("button", name="Reviews").click()
     page.wait_for_selector("#figures .voices .good")
     page.screenshot(path=tmp_path / "reviews.png", full_page=True)
@@ -289,12 +338,7 @@ def test_the_desk_is_accessible(chromium: Any, shop: Shop, script: ScriptedLLM) 
     from axe_playwright_python.sync_playwright import Axe
 
     handed_off(shop, script)
-    shop.parts.staff.add("Lin", PASSWORD)
-    page = chromium.new_context(locale="en-GB").new_page()
-    page.goto(f"{shop.url}/desk")
-    page.get_by_label("Name").fill("Lin")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
+    page = signed_in(chromium, shop)
     page.locator("#queue button").first.click()
     page.wait_for_selector("#transcript li")
     violations = Axe().run(page).response["violations"]

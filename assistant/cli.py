@@ -16,6 +16,7 @@ from rich.table import Table
 from assistant import __version__, cli_ranking
 from assistant.cli_bench import bench_app
 from assistant.cli_catalog import catalog_app, history_app
+from assistant.cli_marketing import marketing_app
 from assistant.cli_models import evaluate_app, models_app, train_app
 from assistant.cli_people import desk, privacy_app, profile_app, staff_app, trace
 from assistant.console import Json, err, note, out, print_rows, settings_of, spinner
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Daogou 导购: a shopping assistant that listens, searches and explains.", no_args_is_help=True)
 for name, group in (
     ("catalog", catalog_app), ("history", history_app), ("profile", profile_app), ("staff", staff_app), ("privacy", privacy_app), ("models", models_app),
+    ("marketing", marketing_app),
     ("train", train_app), ("evaluate", evaluate_app), ("bench", bench_app),
 ):  # fmt: skip
     app.add_typer(group, name=name)

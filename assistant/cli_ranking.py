@@ -127,7 +127,7 @@ def evaluate_requests(
     from assistant.evaluation.requests import run
     from assistant.training.ranker import RankerRecipe
 
-    with _shop(settings_of(), interactions, pairs(columns)) as (data, search):
+    with shop_of(settings_of(), interactions, pairs(columns)) as (data, search):
         recipe = RankerRecipe() if interactions is None else RankerRecipe(styles=("words",))
         print_rows(run(data, search, recipe, most, note), as_json)
 
@@ -145,7 +145,7 @@ def evaluate_feedback(
     from assistant.evaluation.feedback import draw, run
     from assistant.training.ranker import RankerRecipe
 
-    with _shop(settings_of(), None, {}) as (data, search):
+    with shop_of(settings_of(), None, {}) as (data, search):
         rows = run(data, search, RankerRecipe(), most, note)
     if picture is not None:
         draw(rows, picture)
@@ -167,7 +167,7 @@ def evaluate_fairness(
     from assistant.evaluation.fairness import draw, run
     from assistant.training.ranker import RankerRecipe
 
-    with _shop(settings_of(), interactions, pairs(columns)) as (data, search):
+    with shop_of(settings_of(), interactions, pairs(columns)) as (data, search):
         recipe = RankerRecipe() if interactions is None else RankerRecipe(styles=("words",))
         products, shoppers, floors = run(data, search, recipe, most, note)
     if picture is not None:
@@ -189,7 +189,7 @@ def evaluate_shilling(
     """
     from assistant.evaluation.shilling import run
 
-    with _shop(settings_of(), None, {}) as (data, search):
+    with shop_of(settings_of(), None, {}) as (data, search):
         print_rows(run(data, search, shoppers, targets, seed, note), as_json)
 
 
@@ -211,7 +211,7 @@ def evaluate_questions(
 
 
 @contextmanager
-def _shop(
+def shop_of(
     settings: "Settings", interactions: Path | None, columns: dict[str, str]
 ) -> Iterator[tuple["Data", "Search"]]:
     """The shop's own data, or a shop made of order lines that is gone afterwards."""

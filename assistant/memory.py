@@ -16,17 +16,18 @@ from assistant.phrases import money, phrase
 from assistant.profile import REMEMBERED, kept, kind_of
 from assistant.state import DialogueState, fold
 from assistant.store import ConversationStore
-from assistant.types import PROFILE_FIELDS
+from assistant.types import PROFILE_FIELDS, VISITOR
 from catalog.errors import UserError
 from catalog.store import ProductStore
 from catalog.types import Interaction, Language, Product
 
-Source = Literal["said", "done", "inferred"]
+Source = Literal["said", "done", "inferred", "used"]
 EVERYTHING = "everything"
+NO_MESSAGES = "use:messages"  # forgotten by whoever wants the shop not to write to them
 MOST_SHOWN = 5  # of each kind
 FEWEST = 3  # observations that something is inferred from
 _FACETS = ("kind", "brand", "color")
-_GROUPS = (*_FACETS, "price", "size", "style", "rhythm")
+_GROUPS = (*_FACETS, "price", "size", "style", "rhythm", "use")
 # Shares of the usual price looked at, below and above which somebody is careful with money, or is not.
 _CAREFUL, _GENEROUS = 0.9, 1.1
 
@@ -57,6 +58,8 @@ class Memory:
         pairs = [(i, products[i.product]) for i in history if i.product in products]
         forgotten = self._products.forgotten(shopper)
         found = [*said(self._state(shopper), language), *done(pairs, language), *inferred(pairs, language)]
+        if not shopper.startswith(VISITOR):
+            found += used(pairs, language)
         return [known for known in found if known.name not in forgotten]
 
     def forget(self, shopper: str, name: str) -> None:
@@ -66,6 +69,7 @@ class Memory:
         """
         if name == EVERYTHING:
             self._products.forget_history(shopper)
+            self._products.forget(shopper, NO_MESSAGES)
             for fact in self._state(shopper).profile:
                 self._note(shopper, fact, None)
             return
@@ -143,6 +147,12 @@ def inferred(pairs: Sequence[tuple[Interaction, Product]], language: Language) -
             gap = round(median((b - a).days for a, b in pairwise(days)))
             text = phrase("known_rhythm", language, kind=kind_of(own[0][1], language), days=gap)
             yield _of_history("inferred", f"rhythm:{name}", text, own, language)
+
+
+def used(pairs: Sequence[tuple[Interaction, Product]], language: Language) -> Iterator[Known]:
+    """What else the shop may use it for: to forget this is to have no messages."""
+    if bought := [(i, p) for i, p in pairs if i.kind == "purchase"]:
+        yield _of_history("used", NO_MESSAGES, phrase("known_messages", language), bought, language)
 
 
 def _price_shares(pairs: Sequence[tuple[Interaction, Product]]) -> Iterator[float]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, select, text, update
 
 from catalog.schema import (
+    ContactRow,
     ConversationRow,
     EventRow,
     ForgottenRow,
@@ -49,6 +50,12 @@ def export(engine: Engine, shopper: str) -> dict[str, Any]:
             .order_by(PhotoRow.time)
         )
         photos = {name: b64encode(data).decode() for name, data in shown}  # JPEGs
+        contacts = [
+            {"product": product, "time": time.isoformat()}
+            for product, time in connection.execute(
+                select(ContactRow.product, ContactRow.time).where(ContactRow.shopper_id == shopper)
+            ).tuples()
+        ]
         forgotten = list(connection.scalars(select(ForgottenRow.name).where(ForgottenRow.shopper_id == shopper)))
     return {
         "shopper": shopper,
@@ -56,6 +63,7 @@ def export(engine: Engine, shopper: str) -> dict[str, Any]:
         "conversations": list(conversations.values()),
         "photos": photos,
         "forgotten": forgotten,
+        "contacts": contacts,
     }
 
 
@@ -64,7 +72,7 @@ def adopt(engine: Engine, visitor: str, shopper: str) -> None:
     with engine.begin() as connection:
         row = {"id": shopper, "created": datetime.now(UTC)}
         connection.execute(insert_of(engine)(ShopperRow).on_conflict_do_nothing(), row)
-        for table in (ConversationRow, InteractionRow):
+        for table in (ConversationRow, InteractionRow, ContactRow):
             connection.execute(update(table).where(table.shopper_id == visitor).values(shopper_id=shopper))
 
 
@@ -78,8 +86,8 @@ def erase(engine: Engine, shopper: str) -> None:
         for table in (PhotoRow, EventRow):
             connection.execute(delete(table).where(table.conversation_id.in_(own)))
         connection.execute(delete(ConversationRow).where(ConversationRow.shopper_id == shopper))
-        connection.execute(delete(InteractionRow).where(InteractionRow.shopper_id == shopper))
-        connection.execute(delete(ForgottenRow).where(ForgottenRow.shopper_id == shopper))
+        for kept in (InteractionRow, ForgottenRow, ContactRow):
+            connection.execute(delete(kept).where(kept.shopper_id == shopper))
         connection.execute(delete(ShopperRow).where(ShopperRow.id == shopper))
     _vacuum(engine)
 

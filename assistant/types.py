@@ -23,6 +23,7 @@ NUMBER_SLOTS = (*PRICE_SLOTS, "rating_min", "quantity")
 SLOTS = ("category", *LIST_SLOTS, "occasion", "recipient", *NUMBER_SLOTS, "currency", "sort")
 PROFILE_FIELDS = ("height_cm", "weight_kg", "size", "shoe_size", "skin", "diet", "allergies")
 
+VISITOR = "web-"  # what the ids of shoppers begin with whom nobody vouches for
 SlotValue = str | Decimal | tuple[str, ...]
 
 

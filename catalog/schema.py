@@ -280,6 +280,16 @@ class ForgottenRow(Base):
     time: Mapped[datetime] = mapped_column(Instant)
 
 
+class ContactRow(Base):
+    """A shopper on a list of whom to write to about a product."""
+
+    __tablename__ = "contacts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shopper_id: Mapped[str] = mapped_column(ForeignKey("shoppers.id", ondelete="CASCADE"), index=True)
+    product: Mapped[str] = mapped_column(String(200))  # the shop's own id; it may be gone
+    time: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
 class ConversationRow(Base):
     __tablename__ = "conversations"
     id: Mapped[str] = mapped_column(String(64), primary_key=True)

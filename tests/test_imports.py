@@ -27,13 +27,14 @@ ASSISTANT = (
     },
     {"ranking", "memory", "service", "fitting"},
     {"explain", "question"},
-    {"answers", "desk"},
+    {"answers", "desk", "marketing"},
     {"turn", "picture"},
     {"build"},
     {"training"},
     {"evaluation", "doctor", "console"},
     {"cli_models"},
     {"cli_ranking", "cli_people", "cli_catalog", "cli_bench"},
+    {"cli_marketing"},
     {"cli"},
 )
 HEAVY = {"torch", "transformers", "gradio", "sentence_transformers", "numpy", "sqlalchemy", "pydantic"}

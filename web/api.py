@@ -17,10 +17,11 @@ from assistant.build import Parts
 from assistant.phrases import phrase
 from assistant.privacy import adopt, erase, export
 from assistant.store import Event
+from assistant.types import VISITOR
 from catalog.errors import UserError
 from catalog.types import Filters, Language, Query
 from web.ask import ask_router
-from web.identity import COOKIE, VISITOR, Identity, TokenError
+from web.identity import COOKIE, Identity, TokenError
 from web.language import page_language
 from web.limit import TOO_OFTEN, Limit
 from web.live import Live

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.build import Parts
-from web.identity import VISITOR
+from assistant.types import VISITOR
 from web.language import page_language
 from web.limit import TOO_OFTEN, Limit
 from web.live import Live

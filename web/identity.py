@@ -11,8 +11,9 @@ import jwt
 from fastapi import HTTPException, Request
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from assistant.types import VISITOR
+
 COOKIE = "daogou_shopper"
-VISITOR = "web-"  # what the ids of shoppers begin with whom nobody vouches for
 MAX_AGE = 400 * 24 * 3600  # seconds; what browsers allow at most
 ALGORITHM = "HS256"
 

@@ -127,7 +127,9 @@ def test_what_is_known_of_a_shopper_is_shown_and_forgotten(feed: Path, tmp_path:
     orders = tmp_path / "orders.csv"
     orders.write_text("shopper,product,time\nann,1,2026-01-05\n")
     run("history", "import", str(orders))
-    (known,) = json.loads(run("profile", "show", "ann", "--json"))
+    known, messages = json.loads(run("profile", "show", "ann", "--json"))
+    assert (messages["source"], messages["name"]) == ("used", "use:messages")
+    run("profile", "forget", "ann", "use:messages")
     assert (known["source"], known["name"], known["date"]) == ("done", "color:red", "2026-01-05")
     run("profile", "forget", "ann", "color:red")
     assert json.loads(run("profile", "show", "ann", "--json")) == []

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import Engine, select, update
 
+from assistant.marketing.campaign import note_contacts
 from assistant.photos import PhotoStore
 from assistant.privacy import erase, expire, export
 from assistant.store import ConversationStore
@@ -43,6 +44,7 @@ def plant(engine: Engine) -> None:
         now = datetime.now(UTC)
         store.interact(Interaction(shopper, "bag", "purchase", now, session=f"{shopper} session", position=2))
         store.forget(shopper, f"brand:{shopper}")
+        note_contacts(engine, f"{shopper} product", [shopper], now)
 
 
 def test_everything_comes_out(engine: Engine) -> None:
@@ -51,6 +53,7 @@ def test_everything_comes_out(engine: Engine) -> None:
     assert [i["product"] for i in told["interactions"]] == ["bag"]
     assert [len(c) for c in told["conversations"]] == [32]
     assert told["forgotten"] == [f"brand:{CANARY}"]
+    assert [c["product"] for c in told["contacts"]] == [f"{CANARY} product"]
     assert [read_picture(b64decode(photo)).size for photo in told["photos"].values()] == [(40, 30)]
     assert "bob" not in json.dumps(told)
 
@@ -58,7 +61,7 @@ def test_everything_comes_out(engine: Engine) -> None:
 def test_nothing_is_left(engine: Engine) -> None:
     plant(engine)
     erase(engine, CANARY)
-    nothing = {"interactions": [], "conversations": [], "photos": {}, "forgotten": []}
+    nothing = {"interactions": [], "conversations": [], "photos": {}, "forgotten": [], "contacts": []}
     assert export(engine, CANARY) == {"shopper": CANARY, **nothing}
     assert len(export(engine, "bob")["photos"]) == 1
     assert len(export(engine, "bob")["conversations"][0]) == 32

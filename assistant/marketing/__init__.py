@@ -1,0 +1,1 @@
+"""Whom a shop may write to, about what, and in which words; nothing in here sends anything."""

@@ -1,5 +1,6 @@
 """Learns what shoppers of a kind of products meet next: W and b of `assistant.ranking.content`."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,17 +17,43 @@ BATCH = 512
 LEARNING_RATE = 3e-3
 
 
+@dataclass
+class ContentWeights:
+    """W (D, D), b (D,) and how seldom products are met, which is no part of the ranking."""
+
+    weight: Floats
+    bias: Floats
+    offset: Floats
+
+    @classmethod
+    def first(cls, width: int) -> "ContentWeights":
+        """The identity, which recommends what is like the history."""
+        return cls(4 * np.eye(width, dtype=np.float32), np.zeros(width, dtype=np.float32), np.full(1, -2.0, dtype=np.float32))
+
+
 def fit_content(
     behaviour: Behaviour, vectors: Floats, loss: Loss = "cross-entropy", seed: int = 7, steps: int = STEPS
 ) -> Content:
-    """W and b learned by Adam; W starts as the identity, which recommends what is like the history."""
+    """W and b learned by Adam."""
+    learned = learn_content(ContentWeights.first(vectors.shape[1]), behaviour, vectors, loss, seed, steps)
+    return Content(vectors, learned.weight, learned.bias)
+
+
+def learn_content(
+    start: ContentWeights,
+    behaviour: Behaviour,
+    vectors: Floats,
+    loss: Loss = "cross-entropy",
+    seed: int = 7,
+    steps: int = STEPS,
+) -> ContentWeights:
+    """What `start` becomes in so many steps over a behaviour; itself where there is nothing to learn from."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     before, wanted = _pairs(behaviour, vectors)
-    width = vectors.shape[1]
-    weight = torch.nn.Parameter(torch.eye(width) * 4)
-    bias = torch.nn.Parameter(torch.zeros(width))
-    offset = torch.nn.Parameter(torch.tensor(-2.0))  # most products are not met; no part of the ranking
+    weight, bias, offset = (
+        torch.nn.Parameter(torch.from_numpy(v.copy())) for v in (start.weight, start.bias, start.offset)
+    )
     optimizer = torch.optim.Adam([weight, bias, offset], lr=LEARNING_RATE)
     table = torch.from_numpy(vectors)
     for _ in range(steps if len(wanted) else 0):
@@ -39,7 +66,7 @@ def fit_content(
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return Content(vectors, weight.detach().numpy(), bias.detach().numpy())
+    return ContentWeights(weight.detach().numpy(), bias.detach().numpy(), offset.detach().numpy())
 
 
 def _loss(kind: Loss, good: torch.Tensor, bad: torch.Tensor) -> torch.Tensor:

@@ -120,7 +120,7 @@ class _Run:
         self._model.train()
         optimizer = self._optimizers[stage]
         losses = []
-        for batch in _batches(self._histories, self._recipe, number):
+        for batch in batches(self._histories, self._recipe, number):
             loss = loss_of(batch)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -171,7 +171,7 @@ def _fingerprint(behaviour: Behaviour, recipe: SequenceRecipe) -> str:
     return digest.hexdigest()
 
 
-def _batches(histories: Sequence[Ints], recipe: SequenceRecipe, number: int) -> Iterator[torch.Tensor]:
+def batches(histories: Sequence[Ints], recipe: SequenceRecipe, number: int) -> Iterator[torch.Tensor]:
     """Batches of like length, so that little is padding, in an order of their own each epoch."""
     rng = random.Random(recipe.seed * 1_000 + number)
     order = sorted(range(len(histories)), key=lambda at: (len(histories[at]), rng.random()))

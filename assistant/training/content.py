@@ -28,7 +28,9 @@ class ContentWeights:
     @classmethod
     def first(cls, width: int) -> "ContentWeights":
         """The identity, which recommends what is like the history."""
-        return cls(4 * np.eye(width, dtype=np.float32), np.zeros(width, dtype=np.float32), np.full(1, -2.0, dtype=np.float32))
+        return cls(
+            4 * np.eye(width, dtype=np.float32), np.zeros(width, dtype=np.float32), np.full(1, -2.0, dtype=np.float32)
+        )
 
 
 def fit_content(

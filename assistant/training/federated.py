@@ -7,18 +7,21 @@ shared by shops that sell different things, for it knows products by their texts
 them by their places, and is for branches and devices of one catalog. What carries the rounds is `assistant.training.flower`.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from assistant.profile import AVERSE
 from assistant.ranking.behaviour import Behaviour, Floats
 from assistant.ranking.sequence import SequenceRecipe
 from assistant.training.content import ContentWeights, learn_content
 from assistant.training.sequence import batches
 from assistant.training.sequence_network import SequenceNetwork
+from catalog.types import Interaction
 
 STEPS = 40  # of the content model, in each round
 Weights = Mapping[str, Floats]
@@ -44,8 +47,18 @@ class ContentLearner:
     vectors: Floats
     steps: int = STEPS
 
+    @classmethod
+    def of(cls, history: Iterable[Interaction], products: Sequence[str], vectors: Floats) -> "ContentLearner":
+        """A shop's own: everything that was met, in the order of its products."""
+        return cls(Behaviour.of((i for i in history if i.kind not in AVERSE), products), vectors)
+
+    @staticmethod
+    def begin(width: int) -> Weights:
+        """What everybody begins with."""
+        return vars(ContentWeights.first(width))
+
     def first(self) -> Weights:
-        return vars(ContentWeights.first(self.vectors.shape[1]))
+        return self.begin(self.vectors.shape[1])
 
     def learn(self, weights: Weights, number: int) -> tuple[Weights, int]:
         start = ContentWeights(**weights)
@@ -84,6 +97,18 @@ class SequenceLearner:
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
         return _weights(network), sum(len(h) - 1 for h in histories)
+
+
+def epsilon(noise: float, rounds: int, delta: float) -> float:
+    """The privacy that `rounds` of everybody with Gaussian noise of `noise` times the clip spend, of each member.
+
+    By Rényi differential privacy, the least over its orders (Mironov, 2017): rounds * a / (2 noise^2) + log(1/delta)/(a-1).
+
+    >>> round(epsilon(noise=5.0, rounds=10, delta=1e-3), 2)
+    2.55
+    """
+    orders = np.linspace(1.01, 200, 20_000)
+    return float((rounds * orders / (2 * noise**2) + math.log(1 / delta) / (orders - 1)).min())
 
 
 def _weights(network: SequenceNetwork) -> Weights:

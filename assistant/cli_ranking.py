@@ -152,6 +152,29 @@ def evaluate_feedback(
     print_rows(rows, as_json)
 
 
+@evaluate_app.command("federated")
+def evaluate_federated(
+    interactions: Annotated[Path, typer.Option(help="Table of shopper, product and time, or lines of sequences.")],
+    attributes: Annotated[Path | None, typer.Option(help="JSON or table: what the products are like.")] = None,
+    columns: Columns = None,
+    members: Annotated[int, typer.Option(help="To whom the shoppers are dealt out.")] = 50,
+    rounds: Annotated[int, typer.Option(help="How often weights are sent round.")] = 30,
+    learning_rate: Annotated[float, typer.Option(help="Of the sequence model.")] = 3e-3,
+    as_json: Json = False,
+) -> None:
+    """The next product by models that were learned without bringing histories together, beside the same in one place.
+
+    Example: daogou evaluate federated --interactions ../shared/data/amazon-beauty/Beauty.txt
+    """
+    from assistant.evaluation.federated import run
+    from assistant.evaluation.next_product import load_attributes, load_behaviour
+    from assistant.ranking.sequence import SequenceRecipe
+
+    behaviour = load_behaviour(interactions, pairs(columns))
+    content = load_attributes(attributes, behaviour.products) if attributes else None
+    print_rows(run(behaviour, content, members, rounds, SequenceRecipe(learning_rate=learning_rate), note), as_json)
+
+
 @evaluate_app.command("fairness")
 def evaluate_fairness(
     interactions: Orders = None,

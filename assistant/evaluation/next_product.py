@@ -80,12 +80,12 @@ def run(behaviour: Behaviour, content: Any, recipe: SequenceRecipe, progress: Pr
     sequences = behaviour.sequences()
     long = [shopper for shopper, s in enumerate(sequences) if len(s) >= 3]
     train, before = behaviour.without_last(2), behaviour.without_last(1)
-    validation, test = _split(train, sequences, -2), _split(before, sequences, -1)
+    validation, test = split(train, sequences, -2), split(before, sequences, -1)
     shoppers = np.array(long)
     few = np.random.default_rng(recipe.seed).permutation(shoppers)
 
     def validate(model: SequenceNetwork) -> float:
-        found, _ = _ranked(lambda s, h: model.score(h), validation, few[:VALIDATED])
+        found, _ = ranked(lambda s, h: model.score(h), validation, few[:VALIDATED])
         return float(ndcg(found).mean())
 
     progress("training SASRec as published: no content, no pre-training")
@@ -94,7 +94,7 @@ def run(behaviour: Behaviour, content: Any, recipe: SequenceRecipe, progress: Pr
     ours = sasrec
     if content is not None:
         ours, _ = train_sequence(train, content, recipe, validate, progress)
-    vectors = _dense(content) if content is not None else None
+    vectors = dense(content) if content is not None else None
     progress("blending")
     early, late = (_models(b, ours, vectors) for b in (train, before))
     blend = _fit_blend(early, validation, few[:BLENDED])
@@ -114,9 +114,9 @@ def run(behaviour: Behaviour, content: Any, recipe: SequenceRecipe, progress: Pr
 def run_losses(behaviour: Behaviour, content: Any, progress: Progress) -> list[dict[str, Any]]:
     """The content model alone, trained by each of its losses, beside what is popular."""
     before = behaviour.without_last(1)
-    test = _split(before, behaviour.sequences(), -1)
+    test = split(before, behaviour.sequences(), -1)
     shoppers = np.array([shopper for shopper, s in enumerate(behaviour.sequences()) if len(s) >= 3])
-    often, vectors = popularity(before), _dense(content)
+    often, vectors = popularity(before), dense(content)
     systems: dict[str, Score] = {"popularity": lambda s, h: np.tile(often, (len(h), 1))}
     for loss in get_args(Loss):
         progress(f"content model by {loss}")
@@ -125,7 +125,7 @@ def run_losses(behaviour: Behaviour, content: Any, progress: Progress) -> list[d
 
 
 def _row(name: str, score: Score, test: Split, shoppers: Ints, products: int) -> dict[str, Any]:
-    found, top = _ranked(score, test, shoppers)
+    found, top = ranked(score, test, shoppers)
     coverage = len(np.unique(top)) / products
     return {"system": name, "shoppers": len(found), **summary(found), "coverage": round(coverage, 3)}
 
@@ -212,7 +212,7 @@ def _features(scores: Floats, pool: Ints) -> Floats:
     return rows
 
 
-def _ranked(score: Score, split: Split, shoppers: Ints) -> tuple[Ints, Ints]:
+def ranked(score: Score, split: Split, shoppers: Ints) -> tuple[Ints, Ints]:
     """The place of each shopper's target in the full ranking, and the first ten products of all."""
     found, top = [], []
     for batch in _batches(shoppers):
@@ -225,7 +225,7 @@ def _ranked(score: Score, split: Split, shoppers: Ints) -> tuple[Ints, Ints]:
     return np.concatenate(found), np.concatenate(top)
 
 
-def _split(behaviour: Behaviour, sequences: Sequence[Ints], at: int) -> Split:
+def split(behaviour: Behaviour, sequences: Sequence[Ints], at: int) -> Split:
     return Split(behaviour.sequences(), np.array([s[at] if len(s) >= -at else -1 for s in sequences]))
 
 
@@ -233,7 +233,7 @@ def _batches(shoppers: Ints) -> list[Ints]:
     return [shoppers[at : at + BATCH] for at in range(0, len(shoppers), BATCH)]
 
 
-def _dense(content: Any) -> Floats:
+def dense(content: Any) -> Floats:
     """The content's principal directions as unit vectors (P, CONTENT_WIDTH)."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.preprocessing import normalize

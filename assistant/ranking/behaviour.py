@@ -96,6 +96,10 @@ class Behaviour:
         left = self._starts[self.shopper + 1] - np.arange(len(self))
         return self._where(left > count)
 
+    def of_shoppers(self, chosen: npt.NDArray[np.bool_]) -> "Behaviour":
+        """What those did who are marked in `chosen` (shoppers,); the numbering stays."""
+        return self._where(chosen[self.shopper])
+
     def _where(self, kept: npt.NDArray[np.bool_]) -> "Behaviour":
         return replace(
             self,

@@ -8,7 +8,7 @@ them by their places, and is for branches and devices of one catalog. What carri
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -97,6 +97,24 @@ class SequenceLearner:
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
         return _weights(network), sum(len(h) - 1 for h in histories)
+
+
+def rounds_of(learners: Sequence[Learner], rounds: int) -> Iterator[Weights]:
+    """The weights after each of some rounds among learners in this process, as a server would have them."""
+    weights = learners[0].first()
+    for number in range(1, rounds + 1):
+        weights = mean_of([learner.learn(weights, number) for learner in learners])
+        yield weights
+
+
+def mean_of(learned: Sequence[tuple[Weights, int]]) -> Weights:
+    """The mean of weights, each counting by its examples."""
+    total = sum(examples for _, examples in learned)
+    names = learned[0][0]
+    return {
+        name: np.sum([np.asarray(w[name], np.float32) * (n / total) for w, n in learned], axis=0, dtype=np.float32)
+        for name in names
+    }
 
 
 def epsilon(noise: float, rounds: int, delta: float) -> float:

@@ -44,7 +44,7 @@ def marketing_audience(product: ProductId, most: Most = 20, every: Every = 30, a
     Example: daogou marketing audience scarf-03
     """
     rows = [
-        {"shopper": line.shopper, "segment": line.segment, "likes it better than": f"{line.liking:.1%} of all products",
+        {"shopper": line.shopper, "segment": line.segment, "likes it more than": f"{line.liking:.0%} of shoppers",
          "because": "; ".join(line.because)}
         for line in _lines(product, most, every)[0]
     ]  # fmt: skip

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from assistant.console import Json, err, note, out, print_columns, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
+    from assistant.labels import Label
     from assistant.settings import Settings
     from assistant.training.lexicon import Lexicon
     from assistant.training.lora import Progress as State
@@ -110,6 +111,9 @@ def train_parser(
     seed: Annotated[int, typer.Option(help="Of data, order and weights.")] = 7,
     gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
     four_bit: Annotated[bool, typer.Option(help="QLoRA; needs pip install 'daogou[qlora]'.")] = False,
+    from_labels: Annotated[
+        bool, typer.Option("--from-labels", help="Learn from the frames that staff put right at the desk, too.")
+    ] = False,
 ) -> None:
     """Tune a language model to parse, explain, read reviews and products' texts, and brief staff.
 
@@ -133,8 +137,19 @@ def train_parser(
         amounts = Amounts().scaled(share)
         if most_reviews is not None:
             amounts = replace(amounts, corpus_reviews=most_reviews)
-        train(base_model(settings, base), destination, recipe, amounts, _lexicons(settings), data, report, start)
+        labels = _labels(settings) if from_labels else []
+        train(
+            base_model(settings, base), destination, recipe, amounts, _lexicons(settings), data, report, start, labels
+        )
     out.print(f"the adapter is in {destination}; measure it with: daogou evaluate parser --adapter {destination}")
+
+
+def _labels(settings: "Settings") -> "list[Label]":
+    from assistant.build import open_store
+    from assistant.labels import Labels
+    from assistant.store import ConversationStore
+
+    return Labels(ConversationStore(open_store(settings).engine)).all()
 
 
 @train_app.command("data")

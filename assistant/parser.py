@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from assistant.frame import frame_schema, language_of, readable, to_turn, write_frame
-from assistant.llm import LLM, LLMAway, LLMError
+from assistant.llm import LLM, Attributing, LLMAway, LLMError
+from assistant.llm.protocol import value_of
 from assistant.masking import mask
 from assistant.prompts import load_data, render
 from assistant.state import DialogueState
@@ -58,12 +59,19 @@ class Parser:
             return ParsedTurn(language=state.language, intent="other", understood=False)
         prompt, schema = self.request(message, state)
         try:
-            raw = self._llm.complete_json(prompt, schema, max_tokens=MAX_TOKENS)
+            raw, doubt = self._read(prompt, schema)
         except LLMAway:
             raise
         except LLMError:
             return ParsedTurn(language=language_of(message), intent="other", understood=False)
-        return to_turn(raw, message)
+        return to_turn(raw, message).model_copy(update={"doubt": doubt})
+
+    def _read(self, prompt: str, schema: Mapping[str, Any]) -> tuple[Any, float]:
+        """The model's answer, and how unsure it was of the least sure piece of it; a server is not asked for that."""
+        if not isinstance(self._llm, Attributing):
+            return self._llm.complete_json(prompt, schema, max_tokens=MAX_TOKENS), 0.0
+        pieces = self._llm.spell_json(prompt, schema, max_tokens=MAX_TOKENS)
+        return value_of(pieces), round(1 - min(piece.probability for piece in pieces), 3)
 
     def request(self, message: str, state: DialogueState) -> tuple[str, dict[str, Any]]:
         """What the model is asked about a message, as it is `shown`: the prompt, and the schema of its answer."""

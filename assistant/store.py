@@ -17,6 +17,7 @@ from catalog.schema import ConversationRow, EventRow, ShopperRow, insert_of
 EventKind = Literal[
     "message", "parsed", "answer", "feedback", "cart", "uncart", "fact",
     "handoff", "claimed", "transferred", "released", "returned", "resolved", "staff", "note", "tag", "rating", "away",
+    "label",
 ]  # fmt: skip
 ATTEMPTS = 100  # at the next number, when several write to one conversation at once
 

@@ -196,6 +196,8 @@ class Assistant:
     def _write_down_frame(self, conversation: str, message: Event, parsed: ParsedTurn) -> ParsedTurn:
         """The frame that stands in the log: this one, or who came first."""
         payload = {"frame": {**parsed.frame(), "understood": parsed.understood}, "message": message.seq}
+        if parsed.doubt:
+            payload["doubt"] = parsed.doubt
         if photo := message.payload.get("photo"):
             payload["photo"] = photo
         first = self._conversations.append(conversation, "parsed", payload, f"parsed:{message.seq}")

@@ -51,7 +51,8 @@ class ParsedTurn(BaseModel):
     prices, rating and quantity, a sort order, or a tuple of words. `exclude` maps list slots to
     words that must not hold. `drop` names slots, or facts about the shopper, that are taken back.
     `items` are 1-based positions in what was shown, -1 for the last. `profile` holds facts, `PROFILE_FIELDS`.
-    `understood` is False where the model gave no frame.
+    `understood` is False where the model gave no frame; `doubt`, in [0, 1], is how unsure it was of its least sure word,
+    0 where it does not tell.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,11 +65,12 @@ class ParsedTurn(BaseModel):
     profile: dict[str, Any] = Field(default_factory=dict)
     sentiment: Sentiment = Sentiment()
     understood: bool = True
+    doubt: float = 0.0
 
     def frame(self) -> dict[str, Any]:
         """The frame as JSON values, empty fields left out, as the contract has it."""
         whole = self.model_dump(mode="python")
-        return {k: _plain(v) for k, v in whole.items() if k != "understood" and v not in ({}, (), None)}
+        return {k: _plain(v) for k, v in whole.items() if k not in ("understood", "doubt") and v not in ({}, (), None)}
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ ASSISTANT = (
     {"ranking", "memory", "service", "fitting"},
     {"explain", "question"},
     {"answers", "desk", "marketing"},
-    {"turn", "picture"},
+    {"turn", "picture", "labels"},
     {"build"},
     {"training"},
     {"evaluation", "doctor", "console"},

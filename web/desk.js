@@ -5,7 +5,7 @@
       send: "Send", note: "Private note", suggest: "Suggest a reply", understood: "Understood", known: "Known", cart: "Cart", orders: "Latest orders", tags: "Tags",
       add_tag: "Add tag", products: "Products", search: "Search", claim: "Claim", release: "Back to the queue", hand_back: "Back to the bot",
       resolve: "Resolve", transfer: "Give to…", attach: "Attach", remove: "Remove", canned: "Canned replies", waiting: "waiting", with: "with",
-      mood: "mood", why: "Why?", hangs: "What each part of it hangs on", photo: "Photo shown by the shopper", present: "has the chat open", absent: "is not here", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
+      mood: "mood", why: "Why?", frames: "Frames", frames_title: "Messages that were read with most doubt", doubt: "doubt", correct: "Put right", save: "Save", add_field: "Add", wanted: "wants", unwanted: "does not want", intent: "intent", no_labels: "Nothing was said yet, or all of it is labelled.", hangs: "What each part of it hangs on", photo: "Photo shown by the shopper", present: "has the chat open", absent: "is not here", minutes: "min", handoff: "asked for a person", claimed: "joined", transferred: "was given it", released: "back in the queue",
       returned: "back to the bot", resolved: "closed", rating: "rated", feedback: "feedback", cart_event: "put in the cart", uncart: "taken out of the cart", tag: "tag", away: "told that nobody has come", figures: "Figures", conversations: "conversations", by_bot: "by the bot alone", waited: "waiting, median",
       handled: "handling, median", reasons: "Handoffs by reason", ratings: "Ratings", moods: "Mood by day", reviews: "Reviews", stars: "Stars", months: "Reviews by month", stars_mean: "stars on average", aspects: "What buyers speak of", praise: "praise", blame: "blame", blamed: "Blamed most", praised: "Praised most", suspicious: "Suspicious reviews", copy: "copies of a long text", burst: "part of a burst", "one-sided": "of an account with one rating only", odd: "Products with suspicious reviews", of: "of", no_reviews: "Nobody has read the reviews yet: daogou catalog enrich", asked: "asked", safety: "danger", charge: "charge", refund: "refund", complaint: "complaint",
       promise: "promise wanted", upset: "upset", falling: "ever more upset", not_understood: "not understood", repeated: "asked again and again" },
@@ -13,7 +13,7 @@
       send: "发送", note: "内部备注", suggest: "建议回复", understood: "已理解的条件", known: "顾客画像", cart: "购物车", orders: "最近订单", tags: "标签",
       add_tag: "添加标签", products: "商品", search: "搜索", claim: "接入", release: "放回队列", hand_back: "交还机器人",
       resolve: "结束", transfer: "转给…", attach: "附上", remove: "移除", canned: "常用回复", waiting: "等待中", with: "由",
-      mood: "情绪", why: "为什么？", hangs: "每个条件来自哪些字词", photo: "顾客发的照片", present: "在线", absent: "不在线", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
+      mood: "情绪", why: "为什么？", frames: "标注", frames_title: "理解最没把握的消息", doubt: "疑问", correct: "更正", save: "保存", add_field: "添加", wanted: "要", unwanted: "不要", intent: "意图", no_labels: "还没有消息，或都已标注。", hangs: "每个条件来自哪些字词", photo: "顾客发的照片", present: "在线", absent: "不在线", minutes: "分钟", handoff: "请求人工", claimed: "已接入", transferred: "已转接", released: "回到队列",
       returned: "交还机器人", resolved: "已结束", rating: "评分", feedback: "反馈", cart_event: "加入购物车", uncart: "移出购物车", tag: "标签", away: "已告知暂无客服", figures: "数据", conversations: "会话", by_bot: "机器人独立完成", waited: "等待中位数",
       handled: "处理中位数", reasons: "转人工原因", ratings: "评分", moods: "每日情绪", reviews: "评论", stars: "星级", months: "每月评论", stars_mean: "平均星级", aspects: "买家谈到的方面", praise: "好评", blame: "差评", blamed: "差评最多", praised: "好评最多", suspicious: "可疑评论", copy: "长文重复", burst: "短时间集中出现", "one-sided": "账号只打一种分", odd: "有可疑评论的商品", of: "／", no_reviews: "评论尚未分析：daogou catalog enrich", asked: "主动要求", safety: "安全问题", charge: "扣款问题", refund: "退款", complaint: "投诉",
       promise: "索要承诺", upset: "情绪很差", falling: "情绪变差", not_understood: "没听懂", repeated: "反复询问" },
@@ -138,6 +138,61 @@
       told(t("blamed"), r.blamed), told(t("praised"), r.praised), bars(t("suspicious"), r.suspicious),
       listed(t("odd"), r.odd.map((o) => [o.product, `${o.suspicious} ${t("of")} ${o.reviews}`])),
       table(t("months"), months.map(([month, [count, mean]]) => [`${month} (${mean} ${t("stars_mean")})`, count]), Math.max(1, ...months.map(([, [count]]) => count))));
+  };
+  const choice = (name, values, chosen) => {
+    const made = element("select", "", { "aria-label": t(name), "data-name": name });
+    made.append(...values.map((value) => element("option", value, { value })));
+    made.value = String(chosen);
+    return made;
+  };
+  const fieldRow = (fields, kind, name, words) => {
+    const row = element("div", "", { class: "row" });
+    const input = element("input", "", { "aria-label": name || t("add_field") });
+    input.value = [].concat(words ?? []).join(", ");
+    const wants = choice("wanted", [t("wanted"), t("unwanted")], t(kind === "exclude" ? "unwanted" : "wanted"));
+    row.append(wants, choice("slots", fields.slots, name ?? fields.slots[0]), input);
+    return row;
+  };
+  const frameOf = (form, fields, proposal) => {
+    const frame = { ...proposal, mood: Number(form.querySelector("[data-name=mood]").value), intent: form.querySelector("[data-name=intent]").value };
+    delete frame.slots; delete frame.exclude;
+    for (const row of form.querySelectorAll(".row.field")) {
+      const kind = row.querySelector("[data-name=wanted]").value === t("unwanted") ? "exclude" : "slots";
+      const name = row.querySelector("[data-name=slots]").value, words = row.querySelector("input").value.trim();
+      if (words) (frame[kind] ??= {})[name] = fields.lists.includes(name) ? words.split(/[,，]/).map((w) => w.trim()).filter(Boolean) : words;
+    }
+    return frame;
+  };
+  const labelForm = (item, asked, { frame, fields }) => {
+    const form = element("form"), head = element("div", "", { class: "row" }), trouble = element("p", "", { role: "alert" });
+    head.append(choice("intent", fields.intent, frame.intent), choice("mood", fields.mood.map(String), frame.mood));
+    const rows = ["slots", "exclude"].flatMap((kind) => Object.entries(frame[kind] ?? {}).map(([name, words]) => fieldRow(fields, kind, name, words)));
+    const add = element("button", t("add_field"), { type: "button" });
+    const insert = (row) => { row.classList.add("field"); add.before(row); };
+    form.append(head, add, element("button", t("save"), { type: "submit" }), trouble);
+    rows.forEach(insert);
+    add.addEventListener("click", () => insert(fieldRow(fields, "slots")));
+    form.addEventListener("submit", (submitted) => {
+      submitted.preventDefault();
+      attempt(async () => {
+        await call(`/labels/${encodeURIComponent(asked.conversation)}/${asked.seq}`, { frame: frameOf(form, fields, frame) });
+        item.remove();
+      }, trouble);
+    });
+    item.append(form);
+  };
+  const showLabels = async () => {
+    const rows = await call("/labels");
+    overview(element("h2", t("frames_title")), ...(rows.length ? [] : [element("p", t("no_labels"))]), ...rows.map((asked) => {
+      const item = element("div", "", { class: "label" }), button = element("button", t("correct"), { type: "button", "aria-label": `${t("correct")}: ${asked.text}` });
+      button.addEventListener("click", () => attempt(async () => {
+        const told = await call(`/labels/${encodeURIComponent(asked.conversation)}/${asked.seq}`);
+        button.remove();
+        labelForm(item, asked, told);
+      }));
+      item.append(element("strong", asked.text), element("small", `${t("doubt")} ${asked.doubt.toFixed(2)}`), button);
+      return item;
+    }));
   };
   const overview = (...parts) => {
     $("figures").replaceChildren(...parts);
@@ -264,6 +319,7 @@
     const given = Object.fromEntries(new FormData(submitted.target));
     attempt(async () => show(await call("/sign-in", given)), $("sign-in").querySelector("[role=alert]"));
   });
+  $("show-labels").addEventListener("click", showLabels);
   $("show-figures").addEventListener("click", showFigures);
   $("show-reviews").addEventListener("click", showReviews);
   $("sign-out").addEventListener("click", async () => { await call("/sign-out", {}); source?.close(); show(null); });

@@ -20,12 +20,15 @@ from assistant.aspects import aspect_name
 from assistant.build import Parts
 from assistant.custody import custody
 from assistant.desk import DeskError, UnknownConversation, Waiting
+from assistant.frame import MOODS
+from assistant.labels import Labels
 from assistant.phrases import phrase
 from assistant.picture import TurnPicture, turn_picture
 from assistant.service import figures
 from assistant.staff import Session, StaffError
 from assistant.state import fold
 from assistant.store import Event
+from assistant.types import INTENTS, LIST_SLOTS, SLOTS, SORTS
 from catalog.errors import UserError
 from catalog.insights import ReviewInsights, review_insights
 from catalog.types import Language, Opinion, Product, Query
@@ -36,6 +39,7 @@ from web.photos import photo_response
 from web.stream import event, event_stream
 
 COOKIE = "daogou_staff"
+MOST_ASKED = 50  # messages to label that are listed
 MOST_ORDERS = 5  # the latest, beside a conversation
 ASSETS = {"desk.js": "text/javascript", "desk.css": "text/css"}
 HEADERS = {
@@ -45,6 +49,16 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 Action = Literal["claim", "release", "hand_back", "resolve"]
+
+
+# What the page for frames offers; the words are the message's own.
+FIELDS: dict[str, Any] = {"intent": INTENTS, "mood": list(MOODS), "slots": [*SLOTS[:-2], "sort"], "lists": ("category", *LIST_SLOTS), "sort": SORTS}  # fmt: skip
+
+
+class Right(BaseModel):
+    """The right frame of a message, as a model is taught to write it."""
+
+    frame: dict[str, Any]
 
 
 class SignIn(BaseModel):
@@ -87,6 +101,7 @@ def desk_router(parts: Parts, live: Live, limit: Limit) -> APIRouter:
     _pages(desk)
     _account(desk, parts, limit, reader, writer)
     _overview(desk, parts, live, reader)
+    _labelling(desk, parts, reader, writer)
     _reading(desk, parts, live, reader)
     _writing(desk, parts, live, writer)
     return desk
@@ -172,6 +187,26 @@ def _overview(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  
         return [card(c.product, language) for c in parts.search.search(Query(text[:200], k=8))]
 
 
+def _labelling(desk: APIRouter, parts: Parts, Reader: Any, Writer: Any) -> None:  # noqa: N803
+    """Frames that staff put right."""
+    labels = Labels(parts.conversations)
+
+    @desk.get("/labels")
+    def asked(_: Reader) -> list[dict[str, Any]]:
+        return [asdict(one) for one in labels.asked(MOST_ASKED)]
+
+    @desk.get("/labels/{conversation}/{seq}")
+    def proposal(conversation: str, seq: int, _: Reader) -> dict[str, Any]:
+        with _refused():
+            return {"frame": labels.proposal(parts.llm, parts.parser, conversation, seq), "fields": FIELDS}
+
+    @desk.post("/labels/{conversation}/{seq}", status_code=204)
+    def write(conversation: str, seq: int, right: Right, found: Writer) -> None:
+        with _refused():
+            labels.write(conversation, seq, right.frame, found.staff.name)
+        parts.staff.audit(found.staff.name, "label", f"{conversation}, message {seq}")
+
+
 def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  # noqa: N803
     """One conversation."""
 
@@ -197,7 +232,7 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
                 card(products[i.product], language, f"{i.time:%Y-%m-%d}") for i in bought if i.product in products
             ],
             "tags": [e.payload["tag"] for e in events if e.kind == "tag"],
-            "events": [_event(e, products, language) for e in events if e.kind not in ("parsed", "fact")],
+            "events": [_event(e, products, language) for e in events if e.kind not in ("parsed", "fact", "label")],
         }
 
     @desk.get("/conversations/{conversation}/photos/{name}")
@@ -208,10 +243,8 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
     def picture(conversation: str, seq: int, _: Reader, language: Language = "en") -> dict[str, Any]:
         with _told():
             events = parts.desk.transcript(conversation)
-        try:
+        with _refused():
             return _picture(parts, turn_picture(parts.llm, parts.parser, events, seq), language)
-        except UserError as error:
-            raise HTTPException(409, str(error)) from error
 
     @desk.get("/conversations/{conversation}/suggestion")
     def suggestion(conversation: str, _: Reader) -> dict[str, Any]:
@@ -272,6 +305,15 @@ def _told() -> Iterator[None]:
         yield
     except DeskError as error:
         raise HTTPException(404 if isinstance(error, UnknownConversation) else 409, str(error)) from error
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What cannot be done is told in words."""
+    try:
+        yield
+    except UserError as error:
+        raise HTTPException(409, str(error)) from error
 
 
 def _only_leads(found: Session, what: str) -> None:

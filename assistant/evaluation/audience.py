@@ -34,7 +34,7 @@ def run(data: Data, recipe: RankerRecipe, most: int, progress: Progress) -> list
         ways = {
             "the busiest": _order({s: len(p.met) for s, p in asked.items()}),
             "who buys its kind": _order({s: p.kinds.get(kind, 0.0) for s, p in asked.items()}),
-            "ours": [p.shopper for p in audience(purchase.product, asked, models)],
+            "ours": [p.shopper for p in audience(data.products[purchase.product], asked, models)],
         }
         for way, order in ways.items():
             if purchase.shopper in order:

@@ -1,6 +1,10 @@
-"""Who would like this product: every shopper's taste, by the models that rank their picks, against one product."""
+"""Who would like this product: how much each shopper has had to do with its kind, and with what goes with it.
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+What goes with it is told by the neighbours of products (`assistant.ranking.collaborative`), beside all other products. The
+other models that rank a shopper's picks tell less of who among many shoppers takes one product (`daogou evaluate audience`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,60 +17,48 @@ from assistant.ranking.recommenders import Recommenders
 from catalog.types import Language, Product
 
 BATCH = 256  # shoppers scored at once
+NEIGHBOURS_WEIGHT = 0.5  # of a deviation, beside the logarithm of what was met of the kind
 AGAIN = 0.1  # share of its buyers who bought a product again from which those who have it are asked as well
 NEAR = Decimal("0.25")  # how far off the usual price, beside it, a price may be to be a reason
 
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """A shopper who would like the product better than `liking`, in [0, 1], of all products."""
+    """A shopper who would like the product more than the share `liking`, in [0, 1], of the others asked."""
 
     shopper: str
     liking: float
 
 
-def audience(product: str, portraits: Mapping[str, Portrait], models: Recommenders) -> list[Prospect]:
+def audience(product: Product, portraits: Mapping[str, Portrait], models: Recommenders) -> list[Prospect]:
     """Shoppers by how much they would like a product, first who would most.
 
     Left out are who has it already, unless it is bought again and again, who dislikes it, and who has no history.
     """
-    again = models.again[models.places[product]] >= AGAIN
+    name, kind = product.external_id, kind_of(product)
+    again = models.again[models.places[name]] >= AGAIN
     asked = [
         shopper
         for shopper, own in portraits.items()
-        if own.sequence and product not in own.disliked and (again or product not in own.times)
+        if own.sequence and name not in own.disliked and (again or name not in own.times)
     ]
-    found: list[Prospect] = []
-    for start in range(0, len(asked), BATCH):
-        batch = asked[start : start + BATCH]
-        found += _liked(product, batch, [portraits[shopper] for shopper in batch], models)
-    return sorted(found, key=lambda p: (-p.liking, p.shopper))
+    met = np.array([portraits[shopper].kinds.get(kind, 0.0) for shopper in asked])
+    goes_with = [
+        value
+        for start in range(0, len(asked), BATCH)
+        for value in _standing(name, [portraits[s].sequence for s in asked[start : start + BATCH]], models)
+    ]
+    scores = np.log1p(met) + NEIGHBOURS_WEIGHT * np.array(goes_with)
+    order = np.argsort(-scores, kind="stable")
+    return [Prospect(asked[at], round(1 - (place + 1) / len(order), 4)) for place, at in enumerate(order)]
 
 
-def _liked(
-    product: str, shoppers: Sequence[str], portraits: Sequence[Portrait], models: Recommenders
-) -> Iterator[Prospect]:
-    at = models.places[product]
-    histories: list[Ints] = [np.array([models.places[p] for p in own.sequence if p in models.places], dtype=np.int64) for own in portraits]  # fmt: skip
-    shares = np.mean([_share_below(scores, at) for scores in _scores(histories, models)], axis=0)
-    for shopper, share in zip(shoppers, shares, strict=True):
-        yield Prospect(shopper, round(float(share), 4))
-
-
-def _scores(histories: Sequence[Ints], models: Recommenders) -> Iterator[Floats]:
-    """(B, P) of each model of taste."""
-    yield models.neighbours.score(histories)
-    yield models.factors.score(histories)
-    yield models.content.score(histories)
-    if models.sequence is not None:
-        yield models.sequence.score(histories)
-
-
-def _share_below(scores: Floats, at: int) -> Floats:
-    """The share of all products that score less than one (B,); of those that score alike, half."""
-    own = scores[:, at : at + 1]
-    below: Floats = (scores < own).mean(axis=1) + 0.5 * (scores == own).mean(axis=1)
-    return below
+def _standing(product: str, histories: Sequence[Sequence[str]], models: Recommenders) -> Floats:
+    """How much more of a history's neighbours speak for a product than for others (B,), in deviations of those."""
+    met: list[Ints] = [np.array([models.places[p] for p in h if p in models.places], dtype=np.int64) for h in histories]
+    scores = models.neighbours.score(met)
+    spread = np.maximum(scores.std(axis=1), 1e-9)
+    return np.asarray((scores[:, models.places[product]] - scores.mean(axis=1)) / spread)
 
 
 def reasons(

@@ -109,7 +109,7 @@ def lines(
         for s in segment.shoppers
     }
     may = set(allowed(of, shoppers.silent(every, now), VISITOR))
-    chosen = audience(product, {s: own for s, own in portraits.items() if s in may}, models)[:most]
+    chosen = audience(there, {s: own for s, own in portraits.items() if s in may}, models)[:most]
     drafts = {rhythm: draft(there, rhythm, explainer) for rhythm in {of[p.shopper].rhythm for p in chosen}}
     return [
         Line(p.shopper, of[p.shopper].name, p.liking,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from assistant.attributes import ATTRIBUTES, attributes_prompt
 from assistant.brief import brief_prompt
 from assistant.frame import ENTITIES, readable, write_frame
+from assistant.labels import Label
 from assistant.parser import active_line, tuned_prompt
 from assistant.prompts import render
 from assistant.training.draft import Turn
@@ -21,6 +22,7 @@ from catalog.types import Language
 
 Task = Literal["parse", "explain", "review", "brief", "attributes"]
 TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
+LABEL_PASSES = 6  # times that a label by hand is seen in an epoch: there are few beside what is written
 _REVIEW_LENGTHS = 10, 200  # characters of a review from a corpus; a shorter one is often a torn-off line
 _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 
@@ -58,9 +60,13 @@ class Amounts:
 
 
 def training_examples(
-    amounts: Amounts, seed: int, lexicons: Mapping[Language, Lexicon], data: Path | None
+    amounts: Amounts,
+    seed: int,
+    lexicons: Mapping[Language, Lexicon],
+    data: Path | None,
+    labels: Sequence[Label] = (),
 ) -> list[Example]:
-    """The training set, shuffled: written turns and texts, and what lies in `data`."""
+    """The training set, shuffled: written turns and texts, what lies in `data`, and what staff labelled."""
     rng = random.Random(seed)
     turns = write_turns(amounts.turns, seed, lexicons)
     found = [parse_example(turn) for turn in turns]
@@ -73,6 +79,9 @@ def training_examples(
     if data is not None:
         found += _labelled(utterances(data, "train"), amounts.corpus_passes)
         found += _judged(reviews(data)[0], amounts, rng)
+    found += LABEL_PASSES * [
+        Example("parse", tuned_prompt(one.text, one.active), write_frame(one.frame)) for one in labels
+    ]
     rng.shuffle(found)
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from assistant.labels import Label
 from assistant.llm.adapters import DESCRIPTION, WEIGHTS
 from assistant.llm.local import describe_device
 from assistant.training.card import describe, draw_curve
@@ -29,6 +30,7 @@ def train_parser(
     data: Path | None,
     report: Report,
     start: Path | None = None,
+    labels: Sequence[Label] = (),
 ) -> Progress:
     """Train an adapter for `model` and leave the best in `out`; a run that was cut off is gone on with.
 
@@ -39,7 +41,7 @@ def train_parser(
     """
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)
-    examples = training_examples(amounts, recipe.seed, lexicons, data)
+    examples = training_examples(amounts, recipe.seed, lexicons, data, labels)
     held_out = [parse_example(t) for t in write_turns(VALIDATION, VALIDATION_SEED, lexicons, held_out=True)]
     trainer = Trainer(model, recipe, scratch, start)
     progress = trainer.train(examples, held_out, report)

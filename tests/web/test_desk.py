@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from assistant.labels import Labels
 from assistant.staff import Role
 from catalog.types import Opinion
 from tests.fakes import ScriptedLLM, frame
@@ -91,7 +92,7 @@ def test_every_change_needs_the_sessions_own_token(shop: Shop, script: ScriptedL
     for headers in ({}, {"X-CSRF-Token": "made up"}, wei.csrf):
         for method, path in paths(shop):
             if method == "post":
-                path = path.format(conversation=conversation, action="claim")
+                path = path.format(conversation=conversation, action="claim", seq=1)
                 body = {"text": "x", "to": "x"}
                 assert lin.client.post(path, json=body, headers=headers).status_code == 403, path
 
@@ -196,6 +197,27 @@ def test_staff_see_what_a_frame_hangs_on(shop: Shop, script: ScriptedLLM) -> Non
     assert all(pick["parts"] for pick in told["picks"])
     missing = agent.client.get(f"/desk/conversations/{conversation}/messages/999/picture")
     assert (missing.status_code, missing.json()["detail"]) == (409, "there is no message 999")
+
+
+@pytest.mark.browser
+def test_staff_put_a_frame_right(chromium: Any, shop: Shop, script: ScriptedLLM, tmp_path: Path) -> None:
+    asked_for_a_red_scarf(shop, script)
+    script.enqueue(frame("find", slots={"category": ["scarf"]}))  # it missed the colour
+    page = signed_in(chromium, shop)
+    page.get_by_role("button", name="Frames").click()
+    page.get_by_role("button", name="Put right: a red scarf").click()
+    page.get_by_role("button", name="Add").click()
+    row = page.locator("#figures .field").nth(1)
+    row.get_by_label("slots").select_option("color")
+    row.locator("input").fill("blue")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("slots/color/0").wait_for()
+    page.screenshot(path=tmp_path / "label.png")
+    row.locator("input").fill("red")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_selector("#figures .label", state="detached")
+    (label,) = Labels(shop.parts.conversations).all()
+    assert label.frame["slots"] == {"category": ["scarf"], "color": ["red"]}
 
 
 @pytest.mark.browser

@@ -48,7 +48,8 @@ class Answer:
 class Batch:
     """Answers that go through the network together, each row from where its own tokens end.
 
-    Rows are padded at the end of each step; the mask hides the padding, and positions count real tokens.
+    Rows are padded at the end of each step; the mask hides the padding, and positions count real tokens. What the prompts
+    of those who join have in common with the one read last is not read again.
     """
 
     def __init__(self, network: Any) -> None:
@@ -57,6 +58,8 @@ class Batch:
         self._read: list[int] = []  # tokens of each that the cache holds
         self._mask = torch.zeros(0, 0, dtype=torch.long, device=network.device)  # (B, L)
         self._cache: Any = DynamicCache()
+        self._prompt: list[int] = []  # read last, with what the cache held of it: (keys, values) of each layer
+        self._known: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def step(self, joining: Sequence[Answer]) -> Iterator[tuple[Answer, torch.Tensor]]:
         """Each unfinished row, with those that join, and the state (H,) after its last token."""
@@ -65,12 +68,25 @@ class Batch:
         old = list(zip(self.rows, self._forward(), strict=True)) if self.rows else []
         new: list[tuple[Answer, torch.Tensor]] = []
         if fresh:
-            other = Batch(self._network)
-            other.rows, other._read = fresh, [0] * len(fresh)
-            other._mask = self._mask.new_zeros(len(fresh), 0)
+            other = self._begun(fresh)
             new = list(zip(fresh, other._forward(), strict=True))
+            self._prompt = fresh[0].ids[: other._read[0]]
+            self._known = [(layer.keys[:1], layer.values[:1]) for layer in other._cache.layers]
             self._join(other)
         return iter(old + new)
+
+    @torch.inference_mode()
+    def _begun(self, fresh: list[Answer]) -> "Batch":
+        """A batch of rows, of which what begins as the prompt that was read last is read already."""
+        count, shared = len(fresh), _shared([self._prompt, *(row.ids[:-1] for row in fresh)])
+        other = Batch(self._network)
+        other.rows, other._read = fresh, [shared] * count
+        other._mask = self._mask.new_ones(count, shared)
+        if shared:
+            for number, states in enumerate(self._known):
+                keys, values = (s[:, :, :shared].expand(count, -1, -1, -1) for s in states)
+                other._cache.update(keys, values, number)
+        return other
 
     @torch.inference_mode()
     def _forward(self) -> torch.Tensor:
@@ -121,6 +137,13 @@ class Batch:
         masks = [torch.nn.functional.pad(m, (0, length - m.shape[1])) for m in (self._mask, other._mask)]
         self._mask = torch.cat(masks)
         self.rows, self._read = self.rows + other.rows, self._read + other._read
+
+
+def _shared(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with."""
+    return next(
+        (n for n, tokens in enumerate(zip(*prompts, strict=False)) if len(set(tokens)) > 1), min(map(len, prompts))
+    )
 
 
 def _longer(states: torch.Tensor, length: int) -> torch.Tensor:

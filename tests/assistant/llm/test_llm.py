@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from assistant.llm import LLM, LLMError, embedded
-from assistant.llm.batch import Batch
+from assistant.llm.batch import Answer, Batch
 from assistant.llm.local import LocalLLM
 from assistant.llm.protocol import until_stop
 from assistant.llm.server import ServerLLM
@@ -52,6 +52,28 @@ class TestLocal(LLMContract):
         next(stream)
         stream.close()  # type: ignore[attr-defined]
         assert llm.complete("One, two, three,", max_tokens=6) == whole
+
+    def test_what_prompts_have_in_common_is_read_once(self, llm: LocalLLM) -> None:
+        """Rows that join a batch begin where the prompt read last is like theirs, and end as if they had not."""
+        start = "The shop keeps balls of many colours and sizes. A customer writes what they want. "
+        prompts = [f'{start}{words}: {{"' for words in ("Two blue balls", "One red ball", "Two of the red")]
+        common = len(llm._ids(start)) - 1  # the last token may take in what follows
+
+        def states(batch: Batch, rows: list[Answer]) -> Any:
+            return [state.float() for _, state in batch.step(rows)]
+
+        def answers() -> list[Answer]:
+            return [Answer(llm._ids(prompt), llm._grammars.matcher(SCHEMA), 60) for prompt in prompts]
+
+        batch = Batch(llm.network)
+        states(batch, answers()[:1])
+        batch.rows[0].is_over = True
+        begun = batch._begun(answers()[1:])
+        assert all(read >= common for read in begun._read)
+        fresh = [states(Batch(llm.network), [row])[0] for row in answers()[1:]]
+        joined = states(batch, answers()[1:])
+        for one, other in zip(joined, fresh, strict=True):
+            assert float((one - other).abs().max()) < 0.02 * float(other.abs().max())
 
     def test_what_breaks_one_answer_leaves_the_others(self, llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
         """The network fails once while several wait: who led is told, the others get their answers."""

@@ -99,7 +99,7 @@ def test_who_is_signed_in_at_the_shop_is_known_in_the_chat(chromium: Any, embedd
     widget = chat(page)
     seated(page)
     widget.locator(".dg-known summary", has_text="What I know").click(timeout=20_000)
-    widget.get_by_text("You bought").wait_for(timeout=20_000)
+    widget.get_by_role("heading", name="You bought").wait_for(timeout=20_000)
     page.evaluate("Daogou.signOut()")
     page.wait_for_timeout(300)
     seated(page)

@@ -11,7 +11,16 @@ from web.gradio_guard import MOST_BYTES
 
 CANARY = "canary-9c41"
 PASSWORD = "correct horse battery"
-OPEN = {"/api/health", "/api/ready", "/api/session", "/api/products", "/desk", "/desk/assets/{name}", "/desk/sign-in"}
+OPEN = {
+    "/api/ask",
+    "/api/health",
+    "/api/ready",
+    "/api/session",
+    "/api/products",
+    "/desk",
+    "/desk/assets/{name}",
+    "/desk/sign-in",
+}
 
 
 @pytest.fixture
@@ -46,11 +55,11 @@ def ask(
     values = {
         "text": "hello", "name": "fact:size", "score": 5, "product": "scarf-01", "kind": "like", "fact": "size",
         "value": "M", "to": "eve", "password": "x", "token": None, "picks": [], "seconds": 1, "client_message_id": "m",
-        "photo": "",
+        "photo": "", "frame": {"mood": 0, "intent": "find"},
     }  # fmt: skip
     body = {name: values[name] for name in names}
     name = photo if "photos" in path else "desk.js"
-    url = path.format(conversation=conversation, action="claim", product="scarf-01", name=name)
+    url = path.format(conversation=conversation, action="claim", product="scarf-01", name=name, seq=1)
     query = {"conversation": conversation, "shopper": "shopper-001", "session_hash": "victim"}
     sent = {"json": body} if method in ("post", "put", "patch") else {}
     with client.stream(method.upper(), url, params=query, timeout=20, **sent) as answer:

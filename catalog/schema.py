@@ -384,9 +384,10 @@ def open_database(url: str) -> Engine:
     is_server = make_url(url).get_backend_name() == "postgresql"
     engine = create_engine(
         url,
-        # Many threads wait for models and for each other: none shall wait for a connection as well.
-        pool_size=20,
-        max_overflow=200,
+        # Many threads wait for models and for each other: none shall wait for a file as well. A server takes a hundred
+        # connections if nobody tells it otherwise, and several processes share it.
+        pool_size=15 if is_server else 20,
+        max_overflow=15 if is_server else 200,
         pool_pre_ping=is_server,  # a server that was away has closed what the pool holds
         connect_args=_PATIENCE if is_server else {},
     )

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -72,22 +73,19 @@ class Search:
 
     def search_by_vector(self, query: Query, vector: NDArray[np.float32]) -> list[Candidate]:
         """The same with the text already embedded, shape (D,)."""
-        with reading(self._engine) as connection:
-            self._refresh(connection)
+        with self._reading() as connection:
             lexical, complete = self._by_words(connection, query)
             dense = self._by_vector(connection, query, vector)
             return self._candidates(connection, fuse(lexical, dense, complete)[: query.k], lexical, dense)
 
     def lexical(self, query: Query) -> tuple[list[int], int]:
         """Row ids by words alone, and how many of them hold all words."""
-        with reading(self._engine) as connection:
-            self._refresh(connection)
+        with self._reading() as connection:
             return self._by_words(connection, query)
 
     def dense(self, query: Query, vector: NDArray[np.float32]) -> list[int]:
         """Row ids by the nearness of vectors alone."""
-        with reading(self._engine) as connection:
-            self._refresh(connection)
+        with self._reading() as connection:
             return self._by_vector(connection, query, vector)
 
     @tracer.start_as_current_span("words")
@@ -108,8 +106,7 @@ class Search:
 
     def passing(self, filters: Filters) -> NDArray[np.int64]:
         """Row ids of the products that satisfy the filters, ascending."""
-        with reading(self._engine) as connection:
-            self._refresh(connection)
+        with self._reading() as connection:
             return self._passing(connection, self._where(filters))
 
     def means(self, facet: str, word: str) -> frozenset[str]:
@@ -120,18 +117,31 @@ class Search:
     @tracer.start_as_current_span("relaxations")
     def relaxations(self, filters: Filters) -> list[Relaxation]:
         """For filters that nothing satisfies: each limit that alone would let something through."""
-        with reading(self._engine) as connection:
-            self._refresh(connection)
+        with self._reading() as connection:
             found = [self._relaxed(connection, *dropped) for dropped in _each_dropped(filters)]
         return sorted((r for r in found if r.found), key=lambda r: (r.nearest is None, r.limit == "category", -r.found))
 
     def refresh(self) -> None:
         """Read again what is kept in memory if the catalog has changed since."""
-        with reading(self._engine) as connection:
-            self._refresh(connection)
+        with self._reading():
+            pass
 
-    def _refresh(self, connection: Connection) -> None:
-        version = current_version(connection)
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A connection, with what is kept in memory as the catalog is now.
+
+        Nobody waits for a second connection while holding one: with a pool that is all held, all would wait.
+        """
+        with reading(self._engine) as connection:
+            version = current_version(connection)
+            if version == self._version:
+                yield connection
+                return
+        self._read_again(version)
+        with reading(self._engine) as connection:
+            yield connection
+
+    def _read_again(self, version: int) -> None:
         with self._lock:
             if version == self._version:
                 return
@@ -240,8 +250,7 @@ class Search:
 
     def _most_liked(self, query: Query) -> list[Candidate]:
         liked = ProductRow.rating * func.log(ProductRow.review_count + 2)
-        with reading(self._engine) as connection:
-            self._refresh(connection)
+        with self._reading() as connection:
             passing = select(ProductRow.id).where(*self._where(query.filters))
             ids = list(connection.scalars(passing.order_by(liked.desc(), ProductRow.id).limit(query.k)))
             return self._candidates(connection, fuse(ids, [], len(ids)))

@@ -14,6 +14,7 @@ from catalog.embedding import add_vectors
 from catalog.rows import embedding_texts, vector_hash
 from catalog.schema import ProductRow, open_database, reading
 from catalog.store import ProductStore
+from tests.conftest import EMPTIED
 from tests.toy_shop import product
 
 pytestmark = pytest.mark.postgres
@@ -23,7 +24,7 @@ WIDTH, COUNT, MODEL = 24, 400, "it's: a model"
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[Engine]:
     with create_engine(postgres_url).begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+        connection.execute(text(EMPTIED))
     engine = open_database(postgres_url)
     yield engine
     engine.dispose()

@@ -58,8 +58,9 @@ class VectorIndex:
         later = ProductRow.changed > since
         with engine.connect() as connection:
             changed = np.array(list(connection.scalars(select(ProductRow.id).where(later))), dtype=np.int64)
-            if len(changed) > len(self.ids):
-                return self.load(engine, has)
+        if len(changed) > len(self.ids):
+            return self.load(engine, has)
+        with engine.connect() as connection:
             statement = select(ProductRow.id, VectorRow.vector).join(VectorRow, has).where(later)
             ids, vectors = _collect(connection.execute(statement.order_by(ProductRow.id)), len(changed))
         is_new = np.ones(len(ids), dtype=bool)

@@ -14,12 +14,6 @@ from catalog.store import ProductStore
 from tests.fakes import ScriptedLLM
 from tests.toy_shop import PRODUCTS
 
-# A connection that an earlier test left open would hold the tables.
-EMPTIED = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND pid <> pg_backend_pid(); DROP SCHEMA public CASCADE; CREATE SCHEMA public"
-)
-
 
 @pytest.fixture(autouse=True)
 def _own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,5 +73,5 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
         return open_database(f"sqlite:///{tmp_path}/either.db")
     url = request.getfixturevalue("postgres_url")
     with create_engine(url).begin() as connection:
-        connection.execute(text(EMPTIED))
+        connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
     return open_database(url)

@@ -14,7 +14,6 @@ from catalog.embedding import add_vectors
 from catalog.rows import embedding_texts, vector_hash
 from catalog.schema import ProductRow, open_database, reading
 from catalog.store import ProductStore
-from tests.conftest import EMPTIED
 from tests.toy_shop import product
 
 pytestmark = pytest.mark.postgres
@@ -24,7 +23,7 @@ WIDTH, COUNT, MODEL = 24, 400, "it's: a model"
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[Engine]:
     with create_engine(postgres_url).begin() as connection:
-        connection.execute(text(EMPTIED))
+        connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
     engine = open_database(postgres_url)
     yield engine
     engine.dispose()
@@ -111,7 +110,9 @@ def test_it_follows_the_catalog(store: ProductStore, vectors: Any) -> None:
     seen = store.version()
     known = {vector_hash(embedding_texts(p)): -vectors[n] for n, p in ((3, changed), (4, store.get("p400"))) if p}
     add_vectors(store.engine, MODEL, known)
-    store.touch([row.id for row in store.engine.connect().execute(select(ProductRow.id).where(ProductRow.changed > 1))])
+    with reading(store.engine) as connection:
+        later = list(connection.scalars(select(ProductRow.id).where(ProductRow.changed > 1)))
+    store.touch(later)
     remote.refresh(seen)
     assert ranked(store, remote, -vectors[3])[0] == 3
     assert ranked(store, remote, -vectors[4], 1_000)[0] == 400

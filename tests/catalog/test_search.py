@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, create_engine, event
 
 from catalog.embedding import Embedder, embed_products
 from catalog.search import Search
@@ -131,3 +131,17 @@ def test_a_search_sends_few_statements(store: ProductStore, embedder: Embedder) 
     sent.clear()
     assert len(search.search(asked)) == 5
     assert len(sent) == (2 if store.engine.dialect.name == "sqlite" else 3)  # limits and records are remembered
+
+
+def test_a_search_holds_one_connection_at_a_time(store: ProductStore, embedder: Embedder) -> None:
+    """Whoever waited for a second one while holding the first would wait for ever where all are held."""
+    store.upsert(PRODUCTS)
+    embed_products(store, embedder)
+    narrow = create_engine(store.engine.url, pool_size=1, max_overflow=0, pool_timeout=1)
+    search = Search(ProductStore(narrow), embedder)
+    assert search.search(Query("a red scarf", Filters(price_max=Decimal(300)), 5))
+    store.touch([1])  # what is in memory is read again
+    assert search.search(Query("a red scarf", Filters(price_max=Decimal(200)), 5))
+    assert search.relaxations(Filters(price_max=Decimal(1)))
+    assert search.search(Query("", k=3))
+    narrow.dispose()

@@ -10,9 +10,9 @@ from assistant.cli_models import evaluate_app
 from assistant.console import Json, note, pairs, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
-    from assistant.explain import Explainer
-    from assistant.marketing.campaign import Line, Shoppers
-    from assistant.ranking.recommenders import Recommenders
+    from assistant.marketing.campaign import Line
+    from assistant.settings import Settings
+    from catalog.store import ProductStore
 
 marketing_app = typer.Typer(help="Whom to write to, about what; nothing is sent.", no_args_is_help=True)
 ProductId = Annotated[str, typer.Argument(help="The shop's own id of the product.")]
@@ -26,9 +26,11 @@ def marketing_segments(as_json: Json = False) -> None:
 
     Example: daogou marketing segments
     """
+    from assistant.build import open_store
+    from assistant.marketing.campaign import Shoppers
     from assistant.marketing.segments import segments
 
-    shoppers = _shoppers()
+    shoppers = Shoppers(open_store(settings_of()))
     rows = [
         {"segment": s.name, "shoppers": len(s.shoppers), "days between orders": s.apart and round(s.apart),
          "usual price": round(s.spends, 2)}
@@ -43,10 +45,13 @@ def marketing_audience(product: ProductId, most: Most = 20, every: Every = 30, a
 
     Example: daogou marketing audience scarf-03
     """
+    from assistant.build import open_store
+
+    settings = settings_of()
     rows = [
         {"shopper": line.shopper, "segment": line.segment, "likes it more than": f"{line.liking:.0%} of shoppers",
          "because": "; ".join(line.because)}
-        for line in _lines(product, most, every)[0]
+        for line in _lines(settings, open_store(settings), product, most, every)
     ]  # fmt: skip
     print_rows(rows, as_json)
 
@@ -69,13 +74,15 @@ def marketing_export(
 
     if out.exists():
         raise typer.BadParameter(f"{out} is there already")
-    chosen, _ = _lines(product, most, every)
+    settings = settings_of()
+    store = open_store(settings)
+    chosen = _lines(settings, store, product, most, every)
     rows = table(chosen, product)
     with out.open("w", encoding="utf-8-sig", newline="") as file:  # as spreadsheets read Chinese
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["shopper"])
         writer.writeheader()
         writer.writerows(rows)
-    note_contacts(open_store(settings_of()).engine, product, (line.shopper for line in chosen), datetime.now(UTC))
+    note_contacts(store.engine, product, (line.shopper for line in chosen), datetime.now(UTC))
     note(f"{len(rows)} shoppers in {out}; nothing was sent")
 
 
@@ -95,38 +102,18 @@ def evaluate_audience(
         print_rows(run(data, RankerRecipe(), products, note), as_json)
 
 
-def _shoppers() -> "Shoppers":
-    from assistant.build import open_store
-    from assistant.marketing.campaign import Shoppers
-
-    return Shoppers(open_store(settings_of()))
-
-
-def _lines(product: str, most: int, every: int) -> "tuple[list[Line], Shoppers]":
+def _lines(settings: "Settings", store: "ProductStore", product: str, most: int, every: int) -> "list[Line]":
     from datetime import UTC, datetime, timedelta
 
-    from assistant.marketing.campaign import lines
-
-    with spinner("reading histories") as progress:
-        shoppers = _shoppers()
-        progress("looking for shoppers")
-        models, explainer = _models()
-        return lines(shoppers, models, product, most, timedelta(days=every), explainer, datetime.now(UTC)), shoppers
-
-
-def _models() -> "tuple[Recommenders, Explainer]":
-    """What ranks picks, and what writes about them. Raises `RankerError` where nothing is trained."""
-    from assistant.build import MOST_PROPERTIES, open_llm, open_store, ranker_path
-    from assistant.explain import Explainer, Shop
+    from assistant.build import open_explainer, open_llm, open_trained
+    from assistant.marketing.campaign import Shoppers, lines
     from assistant.ranking.blend import RankerError
-    from assistant.ranking.recommenders import extended, load
-    from catalog.embedding import product_vectors
 
-    settings = settings_of()
-    store = open_store(settings)
-    folder = ranker_path(settings)
-    if folder is None:
+    trained = open_trained(settings, store)
+    if trained is None:
         raise RankerError("no ranker is trained yet: run `daogou train ranker`")
-    models = extended(load(folder)[0], product_vectors(store, settings.embedding_model))
-    llm = open_llm(settings, note) if settings.explain else None
-    return models, Explainer(llm, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
+    with spinner("reading histories") as progress:
+        shoppers = Shoppers(store)
+        progress("looking for shoppers")
+        explainer = open_explainer(store, open_llm(settings, note) if settings.explain else None)
+        return lines(shoppers, trained[0], product, most, timedelta(days=every), explainer, datetime.now(UTC))

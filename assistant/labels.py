@@ -12,10 +12,10 @@ from typing import Any
 import jsonschema_rs
 from rapidfuzz import fuzz, process
 
-from assistant.frame import frame_schema, write_frame
+from assistant.frame import frame_schema
 from assistant.llm import LLM
 from assistant.parser import MAX_TOKENS, Parser, active_line, active_names, shown
-from assistant.state import DialogueState, fold
+from assistant.state import DialogueState, message_at
 from assistant.store import ConversationStore, Event
 from catalog.errors import UserError
 
@@ -110,11 +110,6 @@ class Labels:
         return _before(self._conversations.events(conversation), seq)
 
 
-def written(label: Label) -> str:
-    """The frame as the model shall write it."""
-    return write_frame(label.frame)
-
-
 def _of(conversation: str, events: Sequence[Event]) -> Iterator[Asked]:
     """The messages of a conversation that were read, with the doubt in which."""
     texts = {e.seq: e.payload["text"] for e in events if e.kind == "message"}
@@ -128,10 +123,9 @@ def _of(conversation: str, events: Sequence[Event]) -> Iterator[Asked]:
 
 def _before(events: Sequence[Event], seq: int) -> tuple[str, DialogueState]:
     """A message as the model reads it, and the state that it came to."""
-    message = next((e for e in events if e.seq == seq and e.kind == "message"), None)
-    if message is None:
+    if (asked := message_at(events, seq)) is None:
         raise LabelError(f"there is no message {seq}")
-    return shown(message.payload["text"]), fold(e for e in events if e.seq < seq and e.payload.get("message", 0) < seq)
+    return shown(asked[0]), asked[1]
 
 
 def _said(message: str) -> str:

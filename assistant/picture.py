@@ -10,7 +10,7 @@ import numpy as np
 from assistant.frame import words_of
 from assistant.llm import LLM, Attributing
 from assistant.parser import MAX_TOKENS, Parser, shown
-from assistant.state import DialogueState, fold
+from assistant.state import DialogueState, message_at
 from assistant.store import Event
 from catalog.errors import UserError
 
@@ -41,11 +41,9 @@ def turn_picture(llm: LLM, parser: Parser, events: Sequence[Event], seq: int) ->
 
     Raises `UserError` where there is no such message, or the model is not one that can tell.
     """
-    message = next((e for e in events if e.seq == seq and e.kind == "message"), None)
-    if message is None:
+    if (asked := message_at(events, seq)) is None:
         raise UserError(f"there is no message {seq}")
-    before = fold(e for e in events if e.seq < seq and e.payload.get("message", 0) < seq)
-    words, holds = holds_of(llm, parser, message.payload["text"], before)
+    words, holds = holds_of(llm, parser, *asked)
     answer = next((e for e in events if e.kind == "answer" and e.payload.get("to", 0) >= seq), None)
     picks = answer.payload["picks"] if answer else ()
     return TurnPicture(words, holds, {p["product"]: tuple((n, v) for n, v in p.get("parts", ())) for p in picks})

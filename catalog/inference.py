@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from catalog.attributes import Schema, department, product_text
 from catalog.embedding import Embedder
 from catalog.facets import Vocabulary, mentioned
-from catalog.types import Attribute, Language, Product
+from catalog.types import LANGUAGES, Attribute, Language, Product
 
 PRECISION = 0.9  # wanted of what is inferred
 FOLDS = 5  # of the cross-validation
 STRENGTH = 30.0  # the inverse of the regularisation
 LEAST_NAMED = 10  # products from which a department's attribute is learned
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
 @dataclass(frozen=True)

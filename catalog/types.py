@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 InteractionKind = Literal["view", "click", "dwell", "cart", "purchase", "rating", "like", "dislike", "return"]
 
 # Facets are the properties that a filter can ask for. Each product has any number of

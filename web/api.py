@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from assistant.build import Parts
 from assistant.phrases import phrase
@@ -25,19 +25,13 @@ from web.identity import COOKIE, Identity, TokenError
 from web.language import page_language
 from web.limit import TOO_OFTEN, Limit
 from web.live import Live
-from web.messages import MAX_MESSAGE, Card, Said, card, growing, shown_products, told
+from web.messages import MAX_MESSAGE, Body, Card, Said, card, growing, shown_products, told
 from web.photos import NAME, photo_data, photo_router
 from web.speech import speech_router
 from web.stream import event, event_stream
 
 MOST_PRODUCTS = 50
 ID = r"^[\w.-]+$"  # of a client's message: the bot's own have a colon
-
-
-class Body(BaseModel):
-    """What a request says; a field that is not known is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Click(Body):

@@ -6,23 +6,22 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from assistant.build import Parts
 from assistant.types import VISITOR
 from web.language import page_language
 from web.limit import TOO_OFTEN, Limit
 from web.live import Live
-from web.messages import MAX_MESSAGE, told
+from web.messages import MAX_MESSAGE, Body, told
 
 PATIENCE = 60.0  # seconds until an answer is given up
 _PROBLEMS: dict[int | str, dict[str, Any]] = {504: {"description": "No answer in time"}, **TOO_OFTEN}
 
 
-class Question(BaseModel):
-    """What is said to the assistant; a field that is not known is an error."""
+class Question(Body):
+    """What is said to the assistant."""
 
-    model_config = ConfigDict(extra="forbid")
     text: str = Field(min_length=1, max_length=MAX_MESSAGE)
 
 

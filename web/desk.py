@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from assistant.aspects import aspect_name
 from assistant.build import Parts
 from assistant.custody import custody
-from assistant.desk import DeskError, UnknownConversation, Waiting
+from assistant.desk import UnknownConversation, Waiting
 from assistant.frame import MOODS
 from assistant.labels import Labels
 from assistant.phrases import phrase
@@ -197,12 +197,12 @@ def _labelling(desk: APIRouter, parts: Parts, Reader: Any, Writer: Any) -> None:
 
     @desk.get("/labels/{conversation}/{seq}")
     def proposal(conversation: str, seq: int, _: Reader) -> dict[str, Any]:
-        with _refused():
+        with _told():
             return {"frame": labels.proposal(parts.llm, parts.parser, conversation, seq), "fields": FIELDS}
 
     @desk.post("/labels/{conversation}/{seq}", status_code=204)
     def write(conversation: str, seq: int, right: Right, found: Writer) -> None:
-        with _refused():
+        with _told():
             labels.write(conversation, seq, right.frame, found.staff.name)
         parts.staff.audit(found.staff.name, "label", f"{conversation}, message {seq}")
 
@@ -243,7 +243,6 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
     def picture(conversation: str, seq: int, _: Reader, language: Language = "en") -> dict[str, Any]:
         with _told():
             events = parts.desk.transcript(conversation)
-        with _refused():
             return _picture(parts, turn_picture(parts.llm, parts.parser, events, seq), language)
 
     @desk.get("/conversations/{conversation}/suggestion")
@@ -300,20 +299,11 @@ def _writing(desk: APIRouter, parts: Parts, live: Live, Writer: Any) -> None:  #
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """What the desk objects to is a conflict, told in words."""
-    try:
-        yield
-    except DeskError as error:
-        raise HTTPException(404 if isinstance(error, UnknownConversation) else 409, str(error)) from error
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    """What cannot be done is told in words."""
+    """What cannot be done is a conflict, told in words."""
     try:
         yield
     except UserError as error:
-        raise HTTPException(409, str(error)) from error
+        raise HTTPException(404 if isinstance(error, UnknownConversation) else 409, str(error)) from error
 
 
 def _only_leads(found: Session, what: str) -> None:

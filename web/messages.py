@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from assistant.phrases import money, phrase
 from assistant.store import Event
@@ -18,6 +18,12 @@ NOTICES: Mapping[str, str] = {
     "claimed": "joined", "transferred": "joined", "released": "requeued", "returned": "left", "away": "away",
     "resolved": "closed",
 }  # fmt: skip
+
+
+class Body(BaseModel):
+    """What a request says; a field that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Card(BaseModel):

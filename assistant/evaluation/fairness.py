@@ -6,7 +6,6 @@ its share of the exposure, 1 / log2(place + 1) of the first ten places, is its s
 stands as high (nDCG@10) and is among the three that are shown (HR@3).
 """
 
-import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,24 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from assistant.evaluation.requests import MISSED, hold_out
+from assistant.evaluation.requests import MISSED, learn_held_out
 from assistant.profile import Portrait, kind_of
-from assistant.ranking.exposure import ExposureFloor, small_brands
+from assistant.ranking.exposure import NO_FLOOR, ExposureFloor, small_brands
 from assistant.ranking.features import features
 from assistant.ranking.metrics import hit_rate, ndcg
 from assistant.ranking.ranker import fits_of
-from assistant.training.ranker import (
-    Data,
-    RankerRecipe,
-    collect,
-    context_of,
-    cut_time,
-    fit_blend,
-    fit_models,
-    requests_after,
-    taste_of,
-)
-from assistant.training.requests import Request, write_requests
+from assistant.training.ranker import Data, RankerRecipe, context_of, taste_of
+from assistant.training.requests import Request
 from catalog.search import Search
 from catalog.types import Candidate, Product
 
@@ -55,7 +44,7 @@ class Asked:
     order: Any
     fits: Any
 
-    def ranked(self, floor: ExposureFloor = ExposureFloor()) -> list[Product]:  # noqa: B008
+    def ranked(self, floor: ExposureFloor = NO_FLOOR) -> list[Product]:
         """Our order under a floor."""
         products = [c.product for c in self.candidates]
         return [products[at] for at in floor.applied(self.order, self.fits, products, PLACES)]
@@ -105,27 +94,16 @@ def draw(products: Table, floors: Table, path: Path) -> None:
 
 def _ask(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: Progress) -> tuple[Data, list[Asked]]:
     """What was known before the last orders, and requests for those as we answer them."""
-    known, held = hold_out(data, recipe.seed)
-    cut = cut_time(known.history, recipe)
-    progress("models of what happened before the cut")
-    early, _ = fit_models(known, known.before(cut), recipe, progress)
-
-    def found(request: Request, taste: Portrait) -> list[Candidate]:
-        return search.search(request.query)
-
-    blend, _ = fit_blend(collect(requests_after(cut, known, recipe), known, found, early), recipe)
-    progress("models of everything but the last orders")
-    late, _ = fit_models(known, known.history, recipe, progress)
-    rng = random.Random(recipe.seed)
+    learned = learn_held_out(data, search, recipe, most, progress)
     asked = []
-    for request in write_requests(rng.sample(held, min(most, len(held))), data.products, recipe.styles, rng):
-        taste = taste_of(request, known)
-        candidates = found(request, taste)
-        rows = features(candidates, context_of(request, taste, late, candidates))
+    for request in learned.tests:
+        taste = taste_of(request, learned.known)
+        candidates = search.search(request.query)
+        rows = features(candidates, context_of(request, taste, learned.late, candidates))
         if len(rows):
-            order = np.argsort(-blend.score(rows), kind="stable")
+            order = np.argsort(-learned.blend.score(rows), kind="stable")
             asked.append(Asked(request, taste, candidates, order, fits_of(rows)))
-    return known, asked
+    return learned.known, asked
 
 
 def _product_groups(

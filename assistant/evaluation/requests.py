@@ -7,7 +7,7 @@ heart" of a shopper who buys white things, a system that puts the white heart se
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -61,25 +61,43 @@ OF_HISTORY = (*MODELS, "rating", "reviews", "praise", "brand", "kind", "new_kind
               "disliked", "usual_price")  # fmt: skip
 
 
-def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: Progress) -> list[dict[str, Any]]:
-    """A row of measures for each system over at most `most` shoppers, ours last."""
+@dataclass(frozen=True)
+class HeldOut:
+    """What was learned without each shopper's last order, and requests for those orders.
+
+    `early` are the models that the trees of `blend` were taught with, on `requests`; `late` are those of all of `known`.
+    """
+
+    known: Data
+    early: Recommenders
+    requests: Sequence[Request]
+    blend: Blend
+    late: Recommenders
+    tests: Sequence[Request]
+
+
+def learn_held_out(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: Progress) -> HeldOut:
+    """Models and trees for requests of at most `most` shoppers."""
     known, held = hold_out(data, recipe.seed)
     cut = cut_time(known.history, recipe)
     progress("models of what happened before the cut")
     early, _ = fit_models(known, known.before(cut), recipe, progress)
     requests = requests_after(cut, known, recipe)
     progress(f"features of {len(requests)} requests")
-
-    def found(request: Request, taste: Portrait) -> list[Candidate]:
-        return search.search(request.query)
-
-    blend, _ = fit_blend(collect(requests, known, found, early), recipe)
-    latest = requests[-LISTS_OF_HISTORY:]
-    without_request, _ = fit_blend(_history_only(collect(latest, known, _pool(early, data), early)), recipe, OF_HISTORY)
+    blend, _ = fit_blend(collect(requests, known, lambda request, _: search.search(request.query), early), recipe)
     progress("models of everything but the last orders")
     late, _ = fit_models(known, known.history, recipe, progress)
     rng = random.Random(recipe.seed)
     tests = list(write_requests(rng.sample(held, min(most, len(held))), data.products, recipe.styles, rng))
+    return HeldOut(known, early, requests, blend, late, tests)
+
+
+def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: Progress) -> list[dict[str, Any]]:
+    """A row of measures for each system over at most `most` shoppers, ours last."""
+    learned = learn_held_out(data, search, recipe, most, progress)
+    known, early, late, tests = learned.known, learned.early, learned.late, learned.tests
+    latest = learned.requests[-LISTS_OF_HISTORY:]
+    without_request, _ = fit_blend(_history_only(collect(latest, known, _pool(early, data), early)), recipe, OF_HISTORY)
     pool = _pool(late, data)
     places: dict[str, list[int]] = {}
     alike: dict[str, list[float]] = {}
@@ -87,7 +105,8 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
     for number, request in enumerate(tests, start=1):
         progress(f"requests: {number} of {len(tests)}")
         taste = taste_of(request, known)
-        ranked = _rankings(request, taste, found(request, taste), pool(request, taste), late, blend, without_request)
+        found = search.search(request.query)
+        ranked = _rankings(request, taste, found, pool(request, taste), late, learned.blend, without_request)
         for system, order in ranked.items():
             places.setdefault(system, []).append(order.index(request.target) + 1 if request.target in order else MISSED)
             alike.setdefault(system, []).append(sameness([data.products[p] for p in order[:10]]))

@@ -4,7 +4,7 @@ What goes with it is told by the neighbours of products (`assistant.ranking.coll
 other models that rank a shopper's picks tell less of who among many shoppers takes one product (`daogou evaluate audience`).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -78,8 +78,3 @@ def reasons(
     if before is not None and before in names:
         found.append(phrase("audience_before", language, product=names[before].text(language).title))
     return found
-
-
-def allowed(shoppers: Collection[str], silent: Collection[str], visitor: str) -> list[str]:
-    """Those who may be written to: known by the shop, and none who wants no messages."""
-    return [s for s in shoppers if s not in silent and not s.startswith(visitor)]

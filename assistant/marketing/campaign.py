@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, insert, select
 
 from assistant.explain import Explainer
-from assistant.marketing.audience import allowed, audience, reasons
+from assistant.marketing.audience import audience, reasons
 from assistant.marketing.segments import Rhythm, segments
 from assistant.memory import NO_MESSAGES
 from assistant.phrases import phrase, sentences
@@ -21,9 +21,7 @@ from assistant.types import VISITOR, Recommendation
 from catalog.errors import UserError
 from catalog.schema import ContactRow, ForgottenRow
 from catalog.store import ProductStore
-from catalog.types import Interaction, Language, Product
-
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
+from catalog.types import LANGUAGES, Interaction, Language, Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,8 @@ def lines(
         for segment in segments(shoppers.history, shoppers.products, shoppers.now, "en")
         for s in segment.shoppers
     }
-    may = set(allowed(of, shoppers.silent(every, now), VISITOR))
+    silent = shoppers.silent(every, now)
+    may = {s for s in of if s not in silent and not s.startswith(VISITOR)}  # visitors are nobody whom the shop knows
     chosen = audience(there, {s: own for s, own in portraits.items() if s in may}, models)[:most]
     drafts = {rhythm: draft(there, rhythm, explainer) for rhythm in {of[p.shopper].rhythm for p in chosen}}
     return [

@@ -39,6 +39,9 @@ class ExposureFloor:
         return product.brand in self.small
 
 
+NO_FLOOR = ExposureFloor()
+
+
 def small_brands(reviews: Mapping[str, int]) -> frozenset[str]:
     """All but the fewest brands that together have half of the reviews.
 

@@ -10,7 +10,7 @@ import numpy as np
 from assistant.profile import Portrait
 from assistant.ranking.behaviour import Floats
 from assistant.ranking.blend import WEIGHTS, Scorer, Weighted
-from assistant.ranking.exposure import ExposureFloor
+from assistant.ranking.exposure import NO_FLOOR, ExposureFloor
 from assistant.ranking.features import NAMES, REASONS, Context, evidence, features
 from assistant.state import DialogueState
 from assistant.types import Contribution, Recommendation
@@ -24,7 +24,6 @@ EXPLAINED = 12  # best candidates whose scores are taken apart; no more are ever
 # Sorting by price or date is done among the candidates that fit, not among all 200.
 FITTING_SHARE = 0.6
 MANIFEST = "manifest.json"  # of a folder with a trained ranker, written last
-NO_FLOOR = ExposureFloor()
 BASE = "base"  # what every score starts from: the mean of the best of its list
 _REASONS = tuple(dict.fromkeys(REASONS.values()))
 _GATHERED = np.array([[REASONS[name] == reason for reason in _REASONS] for name in NAMES], dtype=np.float32)  # (F, R)

@@ -38,7 +38,6 @@ NEIGHBOURS = 5
 BLOCK = 1_000  # shoppers compared with all others at once
 COPY = 0.9  # likeness to another account from which one is its copy ...
 FEWEST_COPIED = 8  # ... if that are so many products
-_MET, _BEST = 7, 12  # columns of `figures`: log of the products met, likeness to the nearest
 SEED = 23
 
 
@@ -85,16 +84,22 @@ def suspects(shop: Shop, kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
         together = np.column_stack([rows, alone, _company(taught, names, np.maximum(alone, found))])
         found = _probabilities(together, labels, doubtful)
         doubtful |= (found >= DOUBTFUL) & ~labels
-    own, alike = figures(shop)
     return {
         name: f"{p:.0%} likely to be made up, to push {_pushed(shop, name)}"
         for name, p, is_made in zip(names, found, labels, strict=True)
         if p >= SUSPECT and not is_made
     } | {
         name: f"met the very products that another account met, and bought {_pushed(shop, name)}"
-        for name, row in zip(own, alike, strict=True)
-        if row[_BEST] > COPY and row[_MET] > np.log(FEWEST_COPIED)
+        for name in copies(shop)
     }
+
+
+def copies(shop: Shop) -> list[str]:
+    """Accounts that met the very products that another one met, and not few."""
+    met = _met(shop)
+    best, _ = _likeness(met, _often(shop)).T
+    pairs = zip(shop.by_shopper, met, best, strict=True)
+    return [name for name, own, alike in pairs if alike > COPY and len(own) > FEWEST_COPIED]
 
 
 def disguised(shop: Shop, kind: Kind, target: str, count: int, rng: random.Random, name: str) -> list[Interaction]:
@@ -117,17 +122,24 @@ def disguised(shop: Shop, kind: Kind, target: str, count: int, rng: random.Rando
 
 def figures(shop: Shop) -> tuple[list[str], Floats]:
     """Shoppers, and what their taste is like (S, F); nothing of when or how often they came."""
-    names = list(shop.by_shopper)
-    places = {product: at for at, product in enumerate(shop.products)}
-    often = np.log1p([shop.popularity[p] for p in shop.products])
-    kinds = [kind_of(p) for p in shop.products.values()]
-    met = [np.array(sorted({places[i.product] for i in shop.by_shopper[n]})) for n in names]
-    bought = [
-        np.array(sorted({places[i.product] for i in shop.by_shopper[n] if i.kind == "purchase"}), dtype=int)
-        for n in names
-    ]
+    often, kinds = _often(shop), [kind_of(p) for p in shop.products.values()]
+    met, bought = _met(shop), _met(shop, ("purchase",))
     rows = [[*_taste(shop.vectors, m, b, often, kinds)] for m, b in zip(met, bought, strict=True)]
-    return names, np.column_stack([np.array(rows, dtype=np.float32), _likeness(met, often)])
+    return list(shop.by_shopper), np.column_stack([np.array(rows, dtype=np.float32), _likeness(met, often)])
+
+
+def _often(shop: Shop) -> Floats:
+    """How many shoppers met each product (P,), as a logarithm."""
+    return np.asarray(np.log1p([shop.popularity[p] for p in shop.products]))
+
+
+def _met(shop: Shop, kinds: Sequence[str] = ()) -> list[Any]:
+    """The places of the products that each shopper met, in such ways if there are any named."""
+    places = {product: at for at, product in enumerate(shop.products)}
+    return [
+        np.array(sorted({places[i.product] for i in own if not kinds or i.kind in kinds}), dtype=int)
+        for own in shop.by_shopper.values()
+    ]
 
 
 def _taste(vectors: Floats, met: Any, bought: Any, often: Any, kinds: Sequence[str]) -> Iterable[float]:

@@ -1,62 +1,74 @@
 """What does it cost that histories stay where they are? Popularity -> federated -> everything in one place.
 
-The next product of `daogou evaluate ranking`: each shopper's last is the test, all others are ranked. Shoppers are dealt out
-to so many members by lot. The models and their recipes are the same in both ways: one pass over everything in one place is
-one round among the members.
+The next product of `daogou evaluate ranking`: each shopper's last is the test, the one before it says when to stop, and all
+products but the history's are ranked. Shoppers are dealt out to so many members by lot. In one place the sequence model is
+trained as the ranker trains it; the federated one learns in every round from a few histories of each member.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from assistant.evaluation.next_product import Score, dense, ranked, split
-from assistant.ranking.behaviour import Behaviour, Floats, Ints
+from assistant.evaluation.next_product import Score, Split, dense, ranked, split
+from assistant.ranking.behaviour import Behaviour, Floats
 from assistant.ranking.collaborative import popularity
 from assistant.ranking.content import Content
 from assistant.ranking.metrics import ndcg
 from assistant.ranking.sequence import SequenceRecipe
-from assistant.training.federated import ContentLearner, SequenceLearner, Weights, rounds_of
+from assistant.training.federated import Adam, ContentLearner, SequenceLearner, Weights, rounds_of
+from assistant.training.sequence import train_sequence
+from assistant.training.sequence_network import SequenceNetwork
 
 SEED = 3
 LOOKED_AT = 4_000  # shoppers
-EVERY = 2  # rounds between two looks at the sequence model
+EVERY = 20  # rounds between two looks at the sequence model
+PATIENCE = 5  # looks without a better one
+CONTENT_ROUNDS = 30
 Progress = Callable[[str], Any]
+Measure = Callable[[Score], float]
 
 
 def run(
     behaviour: Behaviour, content: Any, members: int, rounds: int, recipe: SequenceRecipe, progress: Progress
 ) -> list[dict[str, Any]]:
-    """A row for each model and way: nDCG@10 after the best round."""
-    before, sequences = behaviour.without_last(1), behaviour.sequences()
-    test = split(before, sequences, -1)
+    """A row for each model and way, with its nDCG@10."""
+    known, sequences = behaviour.without_last(2), behaviour.sequences()
     long = np.array([shopper for shopper, s in enumerate(sequences) if len(s) >= 3])
     few = np.random.default_rng(SEED).permutation(long)[:LOOKED_AT]
-    often = popularity(before)
+    test, valid = (split(behaviour.without_last(1), sequences, -1), split(known, sequences, -2))
 
-    def measured(score: Score) -> float:
-        found, _ = ranked(score, test, few)
-        return float(ndcg(found).mean())
+    def measure(on: Split) -> Measure:
+        return lambda score: float(ndcg(ranked(score, on, few)[0]).mean())
 
-    rows = [_row("popularity", "counts only", 1, measured(lambda s, h: np.tile(often, (len(h), 1))))]
-    parts = _dealt(before, members)
+    often = popularity(known)
+    rows = [_row("popularity", "counts only", 1, measure(test)(lambda s, h: np.tile(often, (len(h), 1))))]
+    parts = _dealt(known, members)
     if content is not None:
         vectors = dense(content)
-        for way, own in (("in one place", [before]), ("federated", parts)):
-            content_learners = [ContentLearner(b, vectors) for b in own]
-            *_, last = rounds_of(content_learners, rounds)
-            rows.append(_row("content", way, len(own), measured(_content_score(vectors, last))))
+        for way, own in (("in one place", [known]), ("federated", parts)):
+            *_, last = rounds_of([ContentLearner(b, vectors) for b in own], CONTENT_ROUNDS)
+            rows.append(_row("content", way, len(own), measure(test)(_content_score(vectors, last))))
             progress(f"content, {way}: {rows[-1]['nDCG@10']}")
-    for way, own in (("in one place", [before]), ("federated", parts)):
-        learners = [SequenceLearner(b, content, recipe if len(own) == 1 else replace(recipe, batch=64)) for b in own]
-        best = 0.0
-        for number, weights in enumerate(rounds_of(learners, rounds), start=1):
-            if number % EVERY == 0:
-                best = max(best, measured(_sequence_score(learners[0], weights)))
-                progress(f"sequence, {way}: round {number} of {rounds}, nDCG@10 {best:.4f}")
-        rows.append(_row("sequence", way, len(own), best))
-    return rows
+    whole, _ = train_sequence(known, content, recipe, lambda network: measure(valid)(_score_of(network)), progress)
+    rows.append(_row("sequence", "in one place", 1, measure(test)(_score_of(whole))))
+    learners = [SequenceLearner(b, content, recipe) for b in parts]
+    best = learners[0].network(_best(learners, rounds, measure(valid), progress))
+    return [*rows, _row("sequence", "federated", members, measure(test)(_score_of(best)))]
+
+
+def _best(learners: Sequence[SequenceLearner], rounds: int, measure: Measure, progress: Progress) -> Weights:
+    """The weights of the round that did best, until it has not become better for a while."""
+    best, kept, since = -1.0, learners[0].first(), 0
+    for number, weights in enumerate(rounds_of(learners, rounds, Adam()), start=1):
+        if number % EVERY:
+            continue
+        value = measure(_score_of(learners[0].network(weights)))
+        progress(f"sequence, federated: round {number} of {rounds}, nDCG@10 {value:.4f}")
+        best, kept, since = (value, weights, 0) if value > best else (best, kept, since + 1)
+        if since == PATIENCE:
+            break
+    return kept
 
 
 def _dealt(behaviour: Behaviour, members: int) -> Sequence[Behaviour]:
@@ -69,13 +81,8 @@ def _content_score(vectors: Floats, weights: Weights) -> Score:
     return lambda shoppers, histories: model.score(histories)
 
 
-def _sequence_score(learner: SequenceLearner, weights: Weights) -> Score:
-    network = learner.network(weights)
-
-    def score(shoppers: Ints, histories: Sequence[Ints]) -> Floats:
-        return network.score(histories)
-
-    return score
+def _score_of(network: SequenceNetwork) -> Score:
+    return lambda shoppers, histories: network.score(histories)
 
 
 def _row(model: str, way: str, members: int, value: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from assistant.profile import AVERSE, COUNTED, Portrait, kind_of, portrait
+from assistant.profile import COUNTED, Portrait, kind_of, portrait
 from assistant.ranking.behaviour import Behaviour
 from assistant.ranking.blend import Blend
 from assistant.ranking.collaborative import Trends
@@ -112,7 +112,7 @@ def _praised(products: Mapping[str, Product], target: str, reviews: int) -> Mapp
 
 def _models(data: Data) -> Recommenders:
     """What is learned from a history, but for the sequence model, whose training takes longer than all the rest."""
-    behaviour = Behaviour.of((i for i in data.history if i.kind not in AVERSE), list(data.products))
+    behaviour = Behaviour.met(data.history, list(data.products))
     return Recommenders.fit(behaviour, fit_content(behaviour, data.vectors), Trends.fit(behaviour))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from assistant.profile import weight_of
+from assistant.profile import AVERSE, weight_of
 from catalog.types import Interaction
 
 Ints = npt.NDArray[np.int64]
@@ -46,6 +46,11 @@ class Behaviour:
             for i in interactions
         ]
         return cls.sorted(list(shoppers), list(places), rows)
+
+    @classmethod
+    def met(cls, history: Iterable[Interaction], products: Sequence[str]) -> "Behaviour":
+        """The behaviour of a history without what was disliked or sent back, which nobody shall be shown for it."""
+        return cls.of((i for i in history if i.kind not in AVERSE), products)
 
     @classmethod
     def sorted(

@@ -34,10 +34,16 @@ class ContentWeights:
 
 
 def fit_content(
-    behaviour: Behaviour, vectors: Floats, loss: Loss = "cross-entropy", seed: int = 7, steps: int = STEPS
+    behaviour: Behaviour,
+    vectors: Floats,
+    loss: Loss = "cross-entropy",
+    seed: int = 7,
+    steps: int = STEPS,
+    start: ContentWeights | None = None,
 ) -> Content:
-    """W and b learned by Adam."""
-    learned = learn_content(ContentWeights.first(vectors.shape[1]), behaviour, vectors, loss, seed, steps)
+    """W and b learned by Adam, from `start` on."""
+    first = start or ContentWeights.first(vectors.shape[1])
+    learned = learn_content(first, behaviour, vectors, loss, seed, steps)
     return Content(vectors, learned.weight, learned.bias)
 
 

@@ -4,27 +4,35 @@ weights, never histories.
 A round sends the weights out, lets everybody go on from them on their own behaviour, and takes the mean of what comes back
 (McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", 2017). The content model can be
 shared by shops that sell different things, for it knows products by their texts' vectors alone; the sequence model knows
-them by their places, and is for branches and devices of one catalog. What carries the rounds is `assistant.training.flower`.
+them by their places, and is for branches and devices of one catalog. Of its products each member meets few, so that the mean
+hardly moves them: there the server takes a step of Adam along it, which is as long for what is seldom met (FedAdam; Reddi et
+al., "Adaptive Federated Optimization", 2021). What carries the rounds is `assistant.training.flower`.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from assistant.profile import AVERSE
-from assistant.ranking.behaviour import Behaviour, Floats
+from assistant.ranking.behaviour import Behaviour, Floats, Ints
+from assistant.ranking.blend import RankerError
 from assistant.ranking.sequence import SequenceRecipe
 from assistant.training.content import ContentWeights, learn_content
-from assistant.training.sequence import batches
-from assistant.training.sequence_network import SequenceNetwork
+from assistant.training.ranker import Start
+from assistant.training.sequence_network import SequenceNetwork, pad
 from catalog.types import Interaction
 
 STEPS = 40  # of the content model, in each round
+HISTORIES = 16  # of each member, that a round of the sequence model learns from
+RATE, BETAS, TAU = 2e-3, (0.9, 0.99), 1e-8  # of the server's Adam
 Weights = Mapping[str, Floats]
+# (weights sent out, mean of what came back) -> weights of the next round
+Step = Callable[[Weights, Weights], Weights]
 
 
 class Learner(Protocol):
@@ -50,7 +58,7 @@ class ContentLearner:
     @classmethod
     def of(cls, history: Iterable[Interaction], products: Sequence[str], vectors: Floats) -> "ContentLearner":
         """A shop's own: everything that was met, in the order of its products."""
-        return cls(Behaviour.of((i for i in history if i.kind not in AVERSE), products), vectors)
+        return cls(Behaviour.met(history, products), vectors)
 
     @staticmethod
     def begin(width: int) -> Weights:
@@ -69,41 +77,84 @@ class ContentLearner:
 
 @dataclass(frozen=True)
 class SequenceLearner:
-    """Learns the sequence model, one pass over the member's histories in a round."""
+    """Learns the sequence model: in a round, one step of gradient descent on some of the member's histories.
+
+    `content` (P, F) tells what the products are like; they stand in the same order everywhere.
+    """
 
     behaviour: Behaviour
     content: Any
     recipe: SequenceRecipe
 
-    def network(self, weights: Weights | None = None) -> SequenceNetwork:
-        """The network with some weights, or as it begins."""
-        torch.manual_seed(self.recipe.seed)
-        network = SequenceNetwork(len(self.behaviour.products), self.content, self.recipe)
-        if weights is not None:
-            network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
-        return network
+    @staticmethod
+    def begin(products: int, content: Any, recipe: SequenceRecipe) -> Weights:
+        """What everybody begins with."""
+        torch.manual_seed(recipe.seed)
+        return _weights(SequenceNetwork(products, content, recipe))
 
     def first(self) -> Weights:
-        return _weights(self.network())
+        return self.begin(len(self.behaviour.products), self.content, self.recipe)
+
+    def network(self, weights: Weights) -> SequenceNetwork:
+        """The network with some weights; it is the same one each time."""
+        self._network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+        return self._network
 
     def learn(self, weights: Weights, number: int) -> tuple[Weights, int]:
+        rng = np.random.default_rng((self.recipe.seed, number))
+        chosen = rng.permutation(len(self._histories))[:HISTORIES]
+        if not len(chosen):
+            return weights, 0
         network = self.network(weights).train()
-        optimizer = torch.optim.Adam(network.parameters(), lr=self.recipe.learning_rate)
-        histories = [h for h in self.behaviour.sequences() if len(h) > 1]
-        for batch in batches(histories, self.recipe, number):
-            loss = network.loss(batch)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimizer.step()
-        return _weights(network), sum(len(h) - 1 for h in histories)
+        network.zero_grad()
+        network.loss(pad([self._histories[at] for at in chosen], self.recipe.length + 1)).backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            for parameter in network.parameters():
+                if parameter.grad is not None:
+                    parameter.sub_(parameter.grad)  # a rate of one: how far to go is for the server to say
+        return _weights(network), sum(len(self._histories[at]) - 1 for at in chosen)
+
+    @cached_property
+    def _network(self) -> SequenceNetwork:
+        return SequenceNetwork(len(self.behaviour.products), self.content, self.recipe)
+
+    @cached_property
+    def _histories(self) -> list[Ints]:
+        return [h for h in self.behaviour.sequences() if len(h) > 1]
 
 
-def rounds_of(learners: Sequence[Learner], rounds: int) -> Iterator[Weights]:
+class Adam:
+    """The server's step along the mean of what members learned, by Adam (Reddi et al., 2021, algorithm 2)."""
+
+    def __init__(self) -> None:
+        self._rounds = 0
+        self._means: dict[str, Floats] = {}
+        self._squares: dict[str, Floats] = {}
+
+    def __call__(self, weights: Weights, mean: Weights) -> Weights:
+        self._rounds += 1
+        return {name: self._gone(name, value, mean[name] - value) for name, value in weights.items()}
+
+    def _gone(self, name: str, value: Floats, change: Floats) -> Floats:
+        first, second = BETAS
+        nothing = np.zeros_like(change)
+        self._means[name] = first * self._means.get(name, nothing) + (1 - first) * change
+        self._squares[name] = second * self._squares.get(name, nothing) + (1 - second) * change**2
+        along = self._means[name] / (1 - first**self._rounds)
+        spread = np.sqrt(self._squares[name] / (1 - second**self._rounds))
+        return np.asarray(value + RATE * along / (spread + TAU), dtype=np.float32)
+
+
+def take_mean(weights: Weights, mean: Weights) -> Weights:
+    """FedAvg: what the members learned is what they go on with."""
+    return mean
+
+
+def rounds_of(learners: Sequence[Learner], rounds: int, step: Step = take_mean) -> Iterator[Weights]:
     """The weights after each of some rounds among learners in this process, as a server would have them."""
     weights = learners[0].first()
     for number in range(1, rounds + 1):
-        weights = mean_of([learner.learn(weights, number) for learner in learners])
+        weights = step(weights, mean_of([learner.learn(weights, number) for learner in learners]))
         yield weights
 
 
@@ -115,6 +166,36 @@ def mean_of(learned: Sequence[tuple[Weights, int]]) -> Weights:
         name: np.sum([np.asarray(w[name], np.float32) * (n / total) for w, n in learned], axis=0, dtype=np.float32)
         for name in names
     }
+
+
+def in_order(products: Sequence[str]) -> Ints:
+    """Where each place of a federation's sequence model is among `products`: by their ids, the same in every shop."""
+    return np.array(sorted(range(len(products)), key=products.__getitem__), dtype=np.int64)
+
+
+def load_start(path: Path, products: Sequence[str], width: int) -> Start:
+    """What a federation learned, for a shop with `products` and vectors of `width` numbers to go on from.
+
+    Raises `RankerError` for what does not fit.
+    """
+    try:
+        with np.load(path) as file:
+            learned = {name: file[name] for name in file.files}
+    except (OSError, ValueError) as error:
+        raise RankerError(f"{path} is not what a federation learned: {error}") from error
+    if "weight" in learned:
+        if learned["weight"].shape != (width, width):
+            raise RankerError(f"{path} is for vectors of {len(learned['weight'])} numbers, not {width}")
+        return Start(content=ContentWeights(**learned))
+    if "own.weight" not in learned:
+        raise RankerError(f"{path} is not what a federation learned: it has {', '.join(learned) or 'nothing'}")
+    if len(learned["own.weight"]) != len(products) + 1:
+        raise RankerError(f"{path} is for {len(learned['own.weight']) - 1} products, not {len(products)}")
+    for name in ("own.weight", "known"):
+        placed = learned[name].copy()
+        placed[in_order(products)] = learned[name][: len(products)]
+        learned[name] = placed
+    return Start(sequence=learned)
 
 
 def epsilon(noise: float, rounds: int, delta: float) -> float:
@@ -130,4 +211,4 @@ def epsilon(noise: float, rounds: int, delta: float) -> float:
 
 
 def _weights(network: SequenceNetwork) -> Weights:
-    return {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
+    return {name: tensor.detach().numpy().copy() for name, tensor in network.state_dict().items()}

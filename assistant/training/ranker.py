@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from assistant.profile import AVERSE, COUNTED, Portrait, portrait
+from assistant.profile import COUNTED, Portrait, portrait
 from assistant.ranking.behaviour import Behaviour, Floats
 from assistant.ranking.blend import Blend, Lists, RankerError
 from assistant.ranking.collaborative import Trends
@@ -23,7 +23,7 @@ from assistant.ranking.features import NAMES, Context, features
 from assistant.ranking.metrics import ndcg, places
 from assistant.ranking.recommenders import Recommenders, save
 from assistant.ranking.sequence import SequenceRecipe
-from assistant.training.content import STEPS, fit_content
+from assistant.training.content import STEPS, ContentWeights, fit_content
 from assistant.training.outliers import outliers
 from assistant.training.ranker_card import describe_ranker
 from assistant.training.requests import Request, Style, visits, write_requests
@@ -98,11 +98,26 @@ def screened(history: Sequence[Interaction], products: Mapping[str, Product], ve
     return Data([i for i in people if i.shopper not in false], products, vectors, {**odd, **false})
 
 
+@dataclass(frozen=True)
+class Start:
+    """What the models go on from, such as what a federation of shops learned; None is a beginning from nothing."""
+
+    content: ContentWeights | None = None
+    sequence: Mapping[str, Floats] | None = None
+
+
 def train_ranker(
-    data: Data, search: Search, out: Path, recipe: RankerRecipe, report: Report, feedback: Sequence[Request] = ()
+    data: Data,
+    search: Search,
+    out: Path,
+    recipe: RankerRecipe,
+    report: Report,
+    feedback: Sequence[Request] = (),
+    start: Start = Start(),
 ) -> dict[str, Any]:
     """Train, validate and write a ranker to `out`; what was learned in chats counts as purchases do.
 
+    The models that are kept go on from `start`. Those that the trees learn beside do not: it may know what comes after.
     Raises `RankerError` where there are too few purchases.
     """
     cut = cut_time(data.history, recipe)
@@ -114,7 +129,7 @@ def train_ranker(
     lists = collect(requests, data, lambda request, taste: search.search(request.query), early)
     blend, score = fit_blend(lists, recipe)
     report("models of everything")
-    final, _ = fit_models(data, data.history, recipe, report, out / "run" / "everything")
+    final, _ = fit_models(data, data.history, recipe, report, out / "run" / "everything", start)
     facts = {
         "trained": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": asdict(recipe),
@@ -143,13 +158,18 @@ def cut_time(history: Sequence[Interaction], recipe: RankerRecipe) -> datetime:
 
 
 def fit_models(
-    data: Data, history: Sequence[Interaction], recipe: RankerRecipe, report: Report, folder: Path | None = None
+    data: Data,
+    history: Sequence[Interaction],
+    recipe: RankerRecipe,
+    report: Report,
+    folder: Path | None = None,
+    start: Start = Start(),
 ) -> tuple[Recommenders, Curve]:
     """Models of `history`; the sequence model keeps the epoch that best foresees each shopper's last product.
 
     With a `folder` for logs and checkpoints, training that was cut off is gone on with.
     """
-    behaviour = Behaviour.of((i for i in history if i.kind not in AVERSE), list(data.products))
+    behaviour = Behaviour.met(history, list(data.products))
     meetings = behaviour.meetings()
     sequences = meetings.sequences()
     known = [s for s, one in enumerate(sequences) if len(one) > 2]
@@ -159,9 +179,10 @@ def fit_models(
     def validate(model: SequenceNetwork) -> float:
         return float(ndcg(places(model.score(held), targets)).mean()) if known else 0.0
 
-    sequence, curve = train_sequence(meetings.without_last(1), data.vectors, recipe.sequence, validate, report, folder)
-    everything = Behaviour.of((i for i in data.history if i.kind not in AVERSE), list(data.products))
-    content = fit_content(behaviour, data.vectors, steps=recipe.content_steps)
+    early = meetings.without_last(1)
+    sequence, curve = train_sequence(early, data.vectors, recipe.sequence, validate, report, folder, start.sequence)
+    everything = Behaviour.met(data.history, list(data.products))
+    content = fit_content(behaviour, data.vectors, steps=recipe.content_steps, start=start.content)
     return Recommenders.fit(behaviour, content, Trends.fit(everything), sequence.learned()), curve
 
 

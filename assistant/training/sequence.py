@@ -2,16 +2,17 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from assistant.ranking.behaviour import Behaviour, Ints
+from assistant.ranking.behaviour import Behaviour, Floats, Ints
 from assistant.ranking.sequence import SequenceRecipe
 from assistant.training.sequence_network import SequenceNetwork, pad
 
@@ -40,17 +41,20 @@ def train_sequence(
     validate: Callable[[SequenceNetwork], float],
     report: Report,
     folder: Path | None = None,
+    start: Mapping[str, Floats] | None = None,
 ) -> tuple[SequenceNetwork, Curve]:
-    """A model of `behaviour`, that of the epoch for which `validate` gave most, and its curve.
+    """A model of `behaviour`, that of the epoch for which `validate` gave most, and its curve; from `start` on, if given.
 
     With a `folder`, TensorBoard's logs and a checkpoint of every epoch go there; training of the same recipe on
     the same behaviour that was cut off is gone on with as if it had not been.
     """
     torch.manual_seed(recipe.seed)
     model = SequenceNetwork(len(behaviour.products), content, recipe)
+    if start is not None:
+        model.load_state_dict({name: torch.from_numpy(value) for name, value in start.items()})
     model.known.copy_(torch.from_numpy(behaviour.counts() > 0)[:, None])
     histories = [h for h in behaviour.sequences() if len(h) > 1]
-    run = _Run(model, histories, validate, report, folder, _fingerprint(behaviour, recipe))
+    run = _Run(model, histories, validate, report, folder, _fingerprint(behaviour, recipe, start))
     run.pretrain()
     run.train()
     run.finish()
@@ -164,9 +168,10 @@ class _Run:
         self._generator.set_state(state["masks"])
 
 
-def _fingerprint(behaviour: Behaviour, recipe: SequenceRecipe) -> str:
+def _fingerprint(behaviour: Behaviour, recipe: SequenceRecipe, start: Mapping[str, Floats] | None) -> str:
     digest = hashlib.sha256(repr(asdict(recipe)).encode())
-    for part in (behaviour.shopper, behaviour.product):
+    parts: list[npt.NDArray[Any]] = [behaviour.shopper, behaviour.product, *(start or {}).values()]
+    for part in parts:
         digest.update(part.tobytes())
     return digest.hexdigest()
 

@@ -16,8 +16,9 @@ from rich.table import Table
 from assistant import __version__, cli_ranking
 from assistant.cli_bench import bench_app
 from assistant.cli_catalog import catalog_app, history_app
+from assistant.cli_evaluate import evaluate_app
 from assistant.cli_marketing import marketing_app
-from assistant.cli_models import evaluate_app, models_app, train_app
+from assistant.cli_models import models_app, train_app
 from assistant.cli_people import desk, privacy_app, profile_app, staff_app, trace
 from assistant.console import Json, err, note, out, print_rows, settings_of, spinner
 from catalog.errors import UserError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli_models import evaluate_app
+from assistant.cli_evaluate import evaluate_app
 from assistant.console import Json, note, pairs, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:

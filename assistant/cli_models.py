@@ -1,19 +1,18 @@
-"""Commands about models: what is there, tuning, and every measurement."""
+"""Commands about models: what is there, and tuning."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from assistant.console import Json, err, note, out, print_columns, print_rows, settings_of, spinner
+from assistant.console import Json, err, note, out, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
-    from assistant.labels import Label
+    from assistant.labels import Label, Labels
     from assistant.settings import Settings
     from assistant.training.lexicon import Lexicon
     from assistant.training.lora import Progress as State
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 models_app = typer.Typer(help="Language and embedding models.", no_args_is_help=True)
 train_app = typer.Typer(help="Tune models on this machine.", no_args_is_help=True)
-evaluate_app = typer.Typer(help="How well things are done; ours stands beside its baselines.", no_args_is_help=True)
 
 Data = Annotated[Path | None, typer.Option(help="Folder with the open sets; none of them is needed.")]
 
@@ -99,6 +97,9 @@ def train_parser(
     most_reviews: Annotated[
         int | None, typer.Option(help="Reviews of the open set; by default as --share says.")
     ] = None,
+    shop_turns: Annotated[
+        int | None, typer.Option(help="Turns told with a shop's schema; by default as --share says.")
+    ] = None,
     start: Annotated[Path | None, typer.Option(help="Folder of an adapter to go on from.")] = None,
     mean: Annotated[bool, typer.Option(help="With --start: end as the mean of both adapters.")] = True,
     epochs: Annotated[float, typer.Option(help="Passes over all examples.")] = 1.0,
@@ -113,6 +114,9 @@ def train_parser(
     four_bit: Annotated[bool, typer.Option(help="QLoRA; needs pip install 'daogou[qlora]'.")] = False,
     from_labels: Annotated[
         bool, typer.Option("--from-labels", help="Learn from the frames that staff put right at the desk, too.")
+    ] = False,
+    self_training: Annotated[
+        bool, typer.Option("--self-training", help="Learn from messages that the model in use was sure of, too.")
     ] = False,
 ) -> None:
     """Tune a language model to parse, explain, read reviews and products' texts, and brief staff.
@@ -137,19 +141,30 @@ def train_parser(
         amounts = Amounts().scaled(share)
         if most_reviews is not None:
             amounts = replace(amounts, corpus_reviews=most_reviews)
-        labels = _labels(settings) if from_labels else []
-        train(
-            base_model(settings, base), destination, recipe, amounts, _lexicons(settings), data, report, start, labels
-        )
+        if shop_turns is not None:
+            amounts = replace(amounts, shop_turns=shop_turns)
+        labels = _labels(settings).all() if from_labels else []
+        sure = _sure(settings) if self_training else []
+        words = lexicons(settings)
+        train(base_model(settings, base), destination, recipe, amounts, words, data, report, start, labels, sure)
     out.print(f"the adapter is in {destination}; measure it with: daogou evaluate parser --adapter {destination}")
 
 
-def _labels(settings: "Settings") -> "list[Label]":
+def _labels(settings: "Settings") -> "Labels":
     from assistant.build import open_store
     from assistant.labels import Labels
     from assistant.store import ConversationStore
 
-    return Labels(ConversationStore(open_store(settings).engine)).all()
+    return Labels(ConversationStore(open_store(settings).engine))
+
+
+def _sure(settings: "Settings") -> "list[Label]":
+    """What the model in use was sure of in the log."""
+    from assistant.build import open_llm, open_parser
+    from catalog.embedding import open_embedder
+
+    llm = open_llm(settings, note)
+    return _labels(settings).sure(llm, open_parser(llm, lambda: open_embedder(settings.embedding_model)))
 
 
 @train_app.command("data")
@@ -166,7 +181,7 @@ def train_data(
     from assistant.training.statistics import balance, coverage
     from assistant.training.turns import write_turns
 
-    written = write_turns(turns, seed, _lexicons(settings_of()))
+    written = write_turns(turns, seed, lexicons(settings_of()))
     if show:
         print_rows(
             [{"text": t.text, "active": ", ".join(t.slots), "frame": str(t.frame)} for t in written[:show]], as_json
@@ -174,220 +189,6 @@ def train_data(
         return
     print_rows(balance(written), as_json)
     print_rows(coverage(written), as_json)
-
-
-@evaluate_app.command("parser")
-def evaluate_parser(
-    adapter: Annotated[Path | None, typer.Option(help="Folder of an adapter; the one in use by default.")] = None,
-    turns: Annotated[int, typer.Option(help="Held-out turns, half of each language.")] = 400,
-    few_shot: Annotated[int, typer.Option(help="So many of each language for the slow base with examples.")] = 50,
-    data: Data = None,
-    most_reviews: Annotated[int, typer.Option(help="Reviews of the test split to read.")] = 400,
-    destination: Annotated[Path, typer.Option("--out", help="Folder for pictures and the worst turns.")] = Path(
-        "evaluation"
-    ),
-    save: Annotated[bool, typer.Option(help="Write the scores into the adapter's model card.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Parsing on held-out phrasings: base with examples, linear model with lexicon, adapter.
-
-    Example: daogou evaluate parser --data ../shared/data
-    """
-    from assistant.build import adapter_path, open_llm
-    from assistant.evaluation import parser as question
-    from assistant.training.card import describe
-
-    settings = settings_of(**({"llm_adapter": str(adapter)} if adapter else {}))
-    llm = open_llm(settings, note)
-    with spinner("starting") as progress:
-        outcomes, found = question.run(settings, llm, turns, few_shot, _lexicons(settings), progress)
-        corpora = question.run_corpora(llm, data, most_reviews, progress) if data else []
-    destination.mkdir(parents=True, exist_ok=True)
-    question.write_worst(outcomes["adapter"], destination / "worst.jsonl")
-    question.draw_confusions(outcomes["adapter"], destination / "confusions.png")
-    tables = [found, *corpora]
-    print_columns(found, ("language", "system"), as_json)
-    for table in corpora:
-        print_rows(table, as_json)
-    err.print(f"confusions and worst turns: {destination}", style="dim")
-    path = adapter_path(settings)
-    if save and path:
-        describe(path, scores=[row for table in tables for row in table])
-
-
-@evaluate_app.command("fuzz")
-def evaluate_fuzz(
-    count: Annotated[int, typer.Option(help="Hostile messages.")] = 10_000,
-    baseline: Annotated[int, typer.Option(help="So many of them for the slow free decoding.")] = 50,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """The share of valid frames on hostile messages, beside free decoding by the same model.
-
-    Example: daogou evaluate fuzz --count 1000
-    """
-    from assistant.build import open_llm
-    from assistant.evaluation.fuzz import run
-
-    llm = open_llm(settings_of(), note)
-    with spinner("starting") as progress:
-        rows = run(llm, count, baseline, data, progress)
-    print_rows(rows, as_json)
-
-
-@evaluate_app.command("picture")
-def evaluate_picture(turns: Annotated[int, typer.Option(help="Held-out turns.")] = 200, as_json: Json = False) -> None:
-    """Whether the desk's picture of a parse points at the right words, beside a word at random.
-
-    Example: daogou evaluate picture
-    """
-    from assistant.build import open_llm
-    from assistant.evaluation.picture import run
-
-    llm = open_llm(settings_of(), note)
-    with spinner("starting") as progress:
-        rows = run(llm, turns, progress)
-    print_rows(rows, as_json)
-
-
-@evaluate_app.command("attacks")
-def evaluate_attacks(
-    most: Annotated[int, typer.Option(help="Attacks of each family at most.")] = 1_000,
-    ordinary: Annotated[int, typer.Option(help="Ordinary requests, for false alarms.")] = 200,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """How many attacks by words work, beside the same model asked in plain words; on a sample shop of its own.
-
-    Example: daogou evaluate attacks --data DIR
-    """
-    from assistant.build import build
-    from assistant.evaluation.attacks import run
-
-    with spinner("starting") as progress, TemporaryDirectory() as folder:
-        settings = settings_of().model_copy(update={"data_dir": Path(folder), "database_url": ""})
-        rows = run(build(settings, progress), data, most, ordinary, progress)
-    print_rows(rows, as_json)
-
-
-@evaluate_app.command("reviews")
-def evaluate_reviews(
-    count: Annotated[int, typer.Option(help="Distinct reviews, half of each language.")] = 200, as_json: Json = False
-) -> None:
-    """Reading reviews: a list of words beside the model.
-
-    Example: daogou evaluate reviews
-    """
-    from assistant.build import open_reader
-    from assistant.evaluation.reviews import run
-
-    with spinner("loading the model") as progress:
-        rows = run(open_reader(settings_of(), progress), count, progress)
-    print_rows(rows, as_json)
-
-
-@evaluate_app.command("attributes")
-def evaluate_attributes(
-    products: Annotated[int, typer.Option(help="Of the sample shop, read in both languages.")] = 100,
-    data: Annotated[Path | None, typer.Option(help="Folder with the set retail-demo, for what is inferred.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Attributes that a feed does not name: words of a list beside what is read and inferred.
-
-    Example: daogou evaluate attributes --data ../shared/data
-    """
-    from assistant.build import open_attribute_reader
-    from assistant.evaluation.attributes import run, run_inference
-    from catalog.embedding import open_embedder
-
-    settings = settings_of()
-    with spinner("loading the model") as progress:
-        inferred = run_inference(data, open_embedder(settings.embedding_model), progress) if data else []
-        rows = run(open_attribute_reader(settings, progress), products, progress) if products else []
-    for table in (rows, inferred):
-        if table:
-            print_rows(table, as_json)
-
-
-@evaluate_app.command("pictures")
-def evaluate_pictures(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with the set grocery-iconic; without it, the sample shop's drawings.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Finding a product by a photo: a histogram of colours beside the encoder in use.
-
-    Example: daogou evaluate pictures --data ../shared/data
-    """
-    from assistant.evaluation.pictures import grocery, run, sample
-    from catalog.pictures import open_picture_encoder
-
-    with spinner("loading the encoder") as progress:
-        encoder = open_picture_encoder(settings_of().picture_model)
-        pictures = sample() if data is None else grocery(data / "grocery-iconic")
-        rows = run(encoder, pictures, progress)
-    print_rows(rows, as_json)
-
-
-@evaluate_app.command("colors")
-def evaluate_colors(as_json: Json = False) -> None:
-    """Colours read off pictures: the mean of all pixels beside the colours of what is shown.
-
-    Example: daogou evaluate colors
-    """
-    from assistant.evaluation.colors import run
-
-    with spinner("drawing the sample shop") as progress:
-        rows = run(progress)
-    print_rows(rows, as_json)
-
-
-@evaluate_app.command("fusion")
-def evaluate_fusion(
-    requests: Annotated[int, typer.Option(help="How many requests are made.")] = 400, as_json: Json = False
-) -> None:
-    """What text, attributes, opinions and pictures add to a product's vector, in search and in ranking.
-
-    Example: daogou evaluate fusion
-    """
-    from assistant.evaluation.fusion import run
-
-    with spinner("building the sample shop") as progress:
-        rows = run(requests, progress)
-    print_rows(rows, as_json)
-
-
-@evaluate_app.command("sizes")
-def evaluate_sizes(as_json: Json = False) -> None:
-    """The size to take, for the sample shop's simulated bodies: usual size and chart beside ours, by what is known.
-
-    Example: daogou evaluate sizes
-    """
-    from assistant.build import sample_charts
-    from assistant.evaluation.sizes import run
-
-    with spinner("reading the charts") as progress:
-        rows = run(sample_charts(), progress)
-    print_rows(rows, as_json)
-
-
-@evaluate_app.command("speech")
-def evaluate_speech(as_json: Json = False) -> None:
-    """Spoken messages, read out by espeak-ng: heard without and with the page's language.
-
-    Example: daogou evaluate speech
-    """
-    from assistant.evaluation.speech import run
-    from assistant.speech import NoSpeechModel, open_speech
-
-    settings = settings_of()
-    speech = open_speech(settings.speech_model, settings.cache_dir, settings.device)
-    if speech is None:
-        raise NoSpeechModel("DAOGOU_SPEECH_MODEL is `none`: there is nothing to measure")
-    with spinner("loading the model") as progress:
-        rows = run(speech, progress)
-    print_rows(rows, as_json)
 
 
 @contextmanager
@@ -420,11 +221,11 @@ def base_model(settings: "Settings", named: str) -> str | Path:
     return named or settings.llm_model or embedded.fetch(settings.cache_dir, note)
 
 
-def _lexicons(settings: "Settings") -> dict["Language", "Lexicon"]:
+def lexicons(settings: "Settings") -> dict["Language", "Lexicon"]:
     """The written lexicons with the vocabulary of the shop's catalog, or of the sample shop's if it has none."""
     from assistant.build import catalog_or_sample
     from assistant.training.lexicon import load_lexicon, with_catalog
-    from assistant.training.turns import LANGUAGES
+    from catalog.types import LANGUAGES
 
     products = catalog_or_sample(settings)
     return {language: with_catalog(load_lexicon(language), products) for language in LANGUAGES}

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from assistant.cli_models import evaluate_app
+from assistant.cli_evaluate import evaluate_app
 from assistant.console import Json, err, note, out, print_rows, settings_of
 from catalog.errors import UserError
 

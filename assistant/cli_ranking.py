@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.cli_models import evaluate_app, train_app
+from assistant.cli_evaluate import evaluate_app
+from assistant.cli_models import train_app
 from assistant.console import Columns, Json, note, pairs, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def train_ranker(
         bool,
         typer.Option("--from-feedback", help="Learn from chats too: likes weigh by how seldom their place is seen."),
     ] = False,
+    federated: Annotated[
+        Path | None, typer.Option(help="What a federation learned, to go on from: its federated.npz.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of requests, order and weights.")] = 7,
     as_json: Json = False,
 ) -> None:
@@ -43,8 +47,9 @@ def train_ranker(
 
     from assistant.build import open_search, open_store
     from assistant.store import ConversationStore
+    from assistant.training.federated import load_start
     from assistant.training.feedback import feedback_requests
-    from assistant.training.ranker import RankerRecipe, load_data
+    from assistant.training.ranker import RankerRecipe, Start, load_data
     from assistant.training.ranker import train_ranker as train
 
     settings = settings_of()
@@ -54,7 +59,8 @@ def train_ranker(
     folder = destination or settings.data_dir / "ranker"
     data = load_data(store, settings.embedding_model)
     told = feedback_requests(ConversationStore(store.engine), data.history) if from_feedback else []
-    facts = train(data, open_search(settings, store), folder, recipe, note, told)
+    start = load_start(federated, list(data.products), data.vectors.shape[1]) if federated else Start()
+    facts = train(data, open_search(settings, store), folder, recipe, note, told, start)
     shown = {k: v for k, v in facts.items() if k not in ("recipe", "curve")}
     print_rows([{**shown, "folder": str(folder)}], as_json)
 
@@ -158,8 +164,7 @@ def evaluate_federated(
     attributes: Annotated[Path | None, typer.Option(help="JSON or table: what the products are like.")] = None,
     columns: Columns = None,
     members: Annotated[int, typer.Option(help="To whom the shoppers are dealt out.")] = 50,
-    rounds: Annotated[int, typer.Option(help="How often weights are sent round.")] = 30,
-    learning_rate: Annotated[float, typer.Option(help="Of the sequence model.")] = 3e-3,
+    rounds: Annotated[int, typer.Option(help="How often the sequence model is sent round, at most.")] = 600,
     as_json: Json = False,
 ) -> None:
     """The next product by models that were learned without bringing histories together, beside the same in one place.
@@ -172,7 +177,7 @@ def evaluate_federated(
 
     behaviour = load_behaviour(interactions, pairs(columns))
     content = load_attributes(attributes, behaviour.products) if attributes else None
-    print_rows(run(behaviour, content, members, rounds, SequenceRecipe(learning_rate=learning_rate), note), as_json)
+    print_rows(run(behaviour, content, members, rounds, SequenceRecipe(), note), as_json)
 
 
 @evaluate_app.command("fairness")

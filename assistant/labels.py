@@ -7,7 +7,7 @@ Algorithm for Training Text Classifiers", 1994) alone would ask the same thing a
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import jsonschema_rs
 from rapidfuzz import fuzz, process
@@ -20,6 +20,7 @@ from assistant.store import ConversationStore, Event
 from catalog.errors import UserError
 
 ALIKE = 80  # of 100: messages as like as this are one
+SURE = 0.05  # doubt up to which the model's own reading counts as a label
 NOT_UNDERSTOOD = 1.0  # the doubt of a message that the model gave no frame
 
 
@@ -46,6 +47,32 @@ class Label:
     frame: Mapping[str, Any]
 
 
+class Doubted(Protocol):
+    """A message, and how unsure the model was of it."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def doubt(self) -> float: ...
+
+
+D = TypeVar("D", bound=Doubted)
+
+
+def least_sure(messages: Sequence[D], told: Sequence[str], count: int) -> list[D]:
+    """At most `count` messages, those of most doubt, none like another or like one of `told`."""
+    chosen: list[D] = []
+    texts = list(told)
+    for message in sorted(messages, key=lambda m: -m.doubt):
+        if len(chosen) == count:
+            break
+        if process.extractOne(message.text, texts, scorer=fuzz.ratio, score_cutoff=ALIKE) is None:
+            chosen.append(message)
+            texts.append(message.text)
+    return chosen
+
+
 class Labels:
     """What is to be labelled in the log, and what is."""
 
@@ -63,14 +90,7 @@ class Labels:
                     told.append(asked.text)
                 else:
                     unsure.append(asked)
-        chosen: list[Asked] = []
-        for asked in sorted(unsure, key=lambda a: -a.doubt):
-            if len(chosen) == count:
-                break
-            if process.extractOne(asked.text, told, scorer=fuzz.ratio, score_cutoff=ALIKE) is None:
-                chosen.append(asked)
-                told.append(asked.text)
-        return chosen
+        return least_sure(unsure, told, count)
 
     def proposal(self, llm: LLM, parser: Parser, conversation: str, seq: int) -> Mapping[str, Any]:
         """The frame that the model gives the message now, in the words that it is taught. Raises `LabelError`, `LLMError`."""
@@ -101,6 +121,21 @@ class Labels:
                 text, state = _before(events, seq)
                 found.append(Label(text, active_line(state.slots, state.exclude, state.profile), frame))
         return found
+
+    def sure(self, llm: LLM, parser: Parser, most_doubt: float = SURE) -> list[Label]:
+        """The model's own reading of messages that nobody labelled, where it is sure: what self-training learns from.
+
+        Of equal ones there is one. Raises `LLMAway`.
+        """
+        places: dict[tuple[str, str], tuple[str, int]] = {}
+        for conversation, _, events in self._conversations.logs():
+            done = {e.payload["message"] for e in events if e.kind == "label"}
+            for asked in _of(conversation, events):
+                if asked.doubt <= most_doubt and asked.seq not in done:
+                    text, state = _before(events, asked.seq)
+                    active = active_line(state.slots, state.exclude, state.profile)
+                    places.setdefault((text, active), (conversation, asked.seq))
+        return [Label(*said, self.proposal(llm, parser, *place)) for said, place in places.items()]
 
     def _at(self, conversation: str, seq: int) -> tuple[str, DialogueState]:
         try:

@@ -1,11 +1,13 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from assistant.build import build
+from assistant.llm import embedded
 from assistant.settings import Settings
 from catalog.embedding import EmbeddedEncoder, Embedder, embed_products
 from catalog.schema import open_database
@@ -55,6 +57,24 @@ def data_dir(sample_shop: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Gemma of two narrow layers with random weights."""
+    import torch
+    from transformers import AutoTokenizer, Gemma3ForCausalLM, Gemma3TextConfig
+
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    torch.manual_seed(0)
+    config = Gemma3TextConfig(
+        vocab_size=262_144, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, layer_types=["full_attention", "full_attention"], initializer_range=0.3,
+    )  # fmt: skip
+    network: Any = Gemma3ForCausalLM(config)
+    network.save_pretrained(path)
+    AutoTokenizer.from_pretrained(embedded.fetch(Settings().cache_dir)).save_pretrained(path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -30,11 +30,11 @@ from assistant.training.draft import Turn
 from assistant.training.lexicon import Lexicon
 from assistant.training.lora import Recipe
 from assistant.training.open_data import reviews, utterances
-from assistant.training.turns import LANGUAGES, write_turns
+from assistant.training.turns import write_turns
 from assistant.types import INTENTS, NUMBER_SLOTS, Fact, ParsedTurn
 from catalog.amounts import plain
 from catalog.embedding import open_embedder
-from catalog.types import Language
+from catalog.types import LANGUAGES, Language
 
 # The moods of short messages about service, where they matter most.
 SERVICE = ("feedback", "order", "human", "chitchat")
@@ -192,6 +192,14 @@ def entity_scores(llm: LLM, parser: Parser, data: Path, progress: Progress, most
         for name, found in (("entities", pairs(raw)), ("frames", _entities_of(frame))):
             _count(counts[name], gold, Counter(found))
     return [{"set": "ec-ner-zh dev", "asked for": name, "lines": len(lines), **_prf(c)} for name, c in counts.items()]
+
+
+def entity_f1(right: Iterable[Iterable[Pair]], found: Iterable[Iterable[Pair]]) -> float:
+    """Micro F1 of entities, line by line."""
+    counts = Counter[str]()
+    for gold, own in zip(right, found, strict=True):
+        _count(counts, Counter(gold), Counter(own))
+    return _prf(counts)["f1"]
 
 
 def review_scores(llm: LLM, data: Path, progress: Progress, most: int) -> list[dict[str, Any]]:

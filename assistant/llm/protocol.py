@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol, runtime_checkable
 
 from opentelemetry.trace import Span
@@ -44,6 +45,11 @@ def llm_span(model: str) -> Iterator[Span]:
 def tell_tokens(span: Span, read: int, written: int) -> None:
     """Note how many tokens an answer took to read and to write."""
     span.set_attributes({INPUT_TOKENS: read, OUTPUT_TOKENS: written})
+
+
+def doubt_of(pieces: Sequence[Piece]) -> float:
+    """How unsure the model was of an answer, 0 to 1: how likely it was to give any other."""
+    return round(1 - prod(piece.probability for piece in pieces), 3)
 
 
 def value_of(pieces: Sequence[Piece]) -> Any:

@@ -13,15 +13,18 @@ from assistant.frame import ENTITIES, readable, write_frame
 from assistant.labels import Label
 from assistant.parser import active_line, tuned_prompt
 from assistant.prompts import render
+from assistant.schema import AttributeSchema
+from assistant.training.departments import invented, schema_of
 from assistant.training.draft import Turn
 from assistant.training.lexicon import Lexicon, load_lexicon
 from assistant.training.open_data import Utterance, reviews, utterances
 from assistant.training.texts import brief, caption, review
-from assistant.training.turns import LANGUAGES, write_goods, write_turns
-from catalog.types import Language
+from assistant.training.turns import write_goods, write_turns
+from catalog.types import LANGUAGES, Language
 
 Task = Literal["parse", "explain", "review", "brief", "attributes"]
 TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
+TURNS_OF_SHOP = 120  # with the same schema
 LABEL_PASSES = 6  # times that a label by hand is seen in an epoch: there are few beside what is written
 _REVIEW_LENGTHS = 10, 200  # characters of a review from a corpus; a shorter one is often a torn-off line
 _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
@@ -49,6 +52,7 @@ class Amounts:
     reviews: int = 1_600
     briefs: int = 1_000
     goods: int = 4_000
+    shop_turns: int = 6_000  # told with what a shop's records call things
     corpus_reviews: int = 12_000
     corpus_moods: int = 600
     corpus_passes: int = 6  # times that each labelled utterance is seen in an epoch
@@ -65,11 +69,14 @@ def training_examples(
     lexicons: Mapping[Language, Lexicon],
     data: Path | None,
     labels: Sequence[Label] = (),
+    sure: Sequence[Label] = (),
 ) -> list[Example]:
-    """The training set, shuffled: written turns and texts, what lies in `data`, and what staff labelled."""
+    """The training set, shuffled: written turns and texts, what lies in `data`, what staff labelled, and what a model was
+    sure of itself."""
     rng = random.Random(seed)
     turns = write_turns(amounts.turns, seed, lexicons)
     found = [parse_example(turn) for turn in turns]
+    found += _in_shops(amounts.shop_turns, seed, lexicons)
     for language in LANGUAGES:
         lexicon = lexicons.get(language) or load_lexicon(language)
         found += [_caption(lexicon, rng) for _ in range(amounts.captions // 2)]
@@ -79,17 +86,30 @@ def training_examples(
     if data is not None:
         found += _labelled(utterances(data, "train"), amounts.corpus_passes)
         found += _judged(reviews(data)[0], amounts, rng)
-    found += LABEL_PASSES * [
-        Example("parse", tuned_prompt(one.text, one.active), write_frame(one.frame)) for one in labels
+    found += [
+        Example("parse", tuned_prompt(one.text, one.active), write_frame(one.frame))
+        for one in (*sure, *LABEL_PASSES * list(labels))
     ]
     rng.shuffle(found)
     return found
 
 
-def parse_example(turn: Turn) -> Example:
-    """A turn as the parser puts it to the model."""
+def parse_example(turn: Turn, schema: AttributeSchema | None = None) -> Example:
+    """A turn as the parser puts it to the model, with what a shop's schema has for it."""
     active = active_line(turn.slots, turn.exclude, dict.fromkeys(turn.known))
-    return Example("parse", tuned_prompt(turn.text, active), write_frame(turn.frame))
+    shop = schema.line(turn.text) if schema is not None else ""
+    return Example("parse", tuned_prompt(turn.text, active, shop), write_frame(turn.frame))
+
+
+def _in_shops(count: int, seed: int, lexicons: Mapping[Language, Lexicon]) -> Iterable[Example]:
+    """Turns in shops whose schema is told, every other one of departments that no shop has."""
+    rng = random.Random(seed)
+    for shop in range(count // TURNS_OF_SHOP):
+        known = {language: lexicons.get(language) or load_lexicon(language) for language in LANGUAGES}
+        sold = {language: invented(own, rng) if shop % 2 else own for language, own in known.items()}
+        schemas = {language: schema_of(own, rng) for language, own in sold.items()}
+        for turn in write_turns(TURNS_OF_SHOP, rng.randrange(10**9), sold):
+            yield parse_example(turn, schemas[turn.language])
 
 
 def _caption(lexicon: Lexicon, rng: random.Random) -> Example:
@@ -122,11 +142,17 @@ def _labelled(lines: Sequence[Utterance], passes: int) -> Iterable[Example]:
         message, slots = readable(line.text), line.slots()
         if not message:
             continue
-        answer = _json({name: slots[name] for name in ENTITIES if name in slots})
-        yield Example("parse", render("entities", message=message), answer)
+        yield entities_example(line)
         if slots and line.complete():
             intent = "ask" if any(a in message for a in _ASKS) else "find"
             yield Example("parse", tuned_prompt(message, "nothing"), write_frame({"slots": slots, "intent": intent}))
+
+
+def entities_example(line: Utterance) -> Example:
+    """An utterance whose entities are labelled, and nothing else."""
+    slots = line.slots()
+    answer = _json({name: slots[name] for name in ENTITIES if name in slots})
+    return Example("parse", render("entities", message=readable(line.text)), answer)
 
 
 def _judged(labelled: Sequence[tuple[str, str]], amounts: Amounts, rng: random.Random) -> Iterable[Example]:

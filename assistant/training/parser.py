@@ -31,6 +31,7 @@ def train_parser(
     report: Report,
     start: Path | None = None,
     labels: Sequence[Label] = (),
+    sure: Sequence[Label] = (),
 ) -> Progress:
     """Train an adapter for `model` and leave the best in `out`; a run that was cut off is gone on with.
 
@@ -41,7 +42,7 @@ def train_parser(
     """
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)
-    examples = training_examples(amounts, recipe.seed, lexicons, data, labels)
+    examples = training_examples(amounts, recipe.seed, lexicons, data, labels, sure)
     held_out = [parse_example(t) for t in write_turns(VALIDATION, VALIDATION_SEED, lexicons, held_out=True)]
     trainer = Trainer(model, recipe, scratch, start)
     progress = trainer.train(examples, held_out, report)

@@ -32,7 +32,7 @@ def read(store: ConversationStore, text: str, doubt: float, **frame: object) -> 
 
 def test_a_parser_tells_its_doubt() -> None:
     pieces = [Piece('{"mood":0,"slots":{"color":["', 1.0), Piece("red", 0.7), Piece('"]},"intent":"find"}', 0.9)]
-    assert Parser(ScriptedLLM(pieces), tuned_prompt).parse("a red scarf", DialogueState()).doubt == 0.3
+    assert Parser(ScriptedLLM(pieces), tuned_prompt).parse("a red scarf", DialogueState()).doubt == 0.37
     assert "doubt" not in ParsedTurn(doubt=0.3).frame()
 
 
@@ -43,6 +43,20 @@ def test_the_least_sure_comes_first_and_nothing_twice(store: ConversationStore) 
     read(store, "???", 0.0, understood=False)
     assert [a.text for a in Labels(store).asked(9)] == ["???", "sth for my gf", "a red scarf"]
     assert len(Labels(store).asked(2)) == 2
+
+
+def test_what_the_model_is_sure_of_teaches_it_once_each(store: ConversationStore) -> None:
+    read(store, "a red scarf", 0.01)
+    read(store, "a red scarf", 0.02)
+    read(store, "sth for my gf", 0.8)
+    labelled, seq = read(store, "a blue hat", 0.0)
+    Labels(store).write(labelled, seq, {"mood": 0, "slots": {"category": ["hat"]}, "intent": "find"}, "Lin")
+    script = ScriptedLLM(RIGHT)
+    sure = Labels(store).sure(script, Parser(script, tuned_prompt))
+    assert [(one.text, one.active, one.frame) for one in sure] == [("a red scarf", "nothing", RIGHT)]
+    amounts = Amounts(turns=200, captions=2, reviews=2, briefs=2, goods=2, shop_turns=0)
+    plain, more = (len(training_examples(amounts, 1, {}, None, sure=one)) for one in ([], sure))
+    assert more == plain + 1
 
 
 def test_what_is_labelled_is_not_asked_again_and_is_learned_from(store: ConversationStore) -> None:

@@ -18,7 +18,8 @@ from assistant.evaluation.parser import (
 from assistant.frame import to_turn
 from assistant.training.draft import Turn
 from assistant.training.lexicon import load_lexicon
-from assistant.training.turns import LANGUAGES, write_turns
+from assistant.training.turns import write_turns
+from catalog.types import LANGUAGES
 from tests.fakes import frame
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from assistant.llm import LLMError, embedded
+from assistant.llm import LLMError
 from assistant.llm.adapters import check_fit, describe_adapter, fingerprint_of_folder, list_adapters
-from assistant.settings import Settings
 from assistant.training.examples import Amounts, Example, training_examples
 from assistant.training.lora import Encoded, Progress, Recipe, Trainer, encode
 from assistant.training.parser import train_parser
@@ -22,24 +21,6 @@ EXAMPLES = [
 TEXTS = [Example("explain", f"Explain\nFacts: hat {n}\n", f"Hat {n} is red.") for n in range(20)]
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Gemma of two narrow layers with random weights."""
-    import torch
-    from transformers import AutoTokenizer, Gemma3ForCausalLM, Gemma3TextConfig
-
-    path = tmp_path_factory.mktemp("models") / "tiny"
-    torch.manual_seed(0)
-    config = Gemma3TextConfig(
-        vocab_size=262_144, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, head_dim=8, layer_types=["full_attention", "full_attention"], initializer_range=0.3,
-    )  # fmt: skip
-    network: Any = Gemma3ForCausalLM(config)
-    network.save_pretrained(path)
-    AutoTokenizer.from_pretrained(embedded.fetch(Settings().cache_dir)).save_pretrained(path)
-    return path
-
-
 def weights(folder: Path) -> dict[str, Any]:
     import torch
 
@@ -47,7 +28,7 @@ def weights(folder: Path) -> dict[str, Any]:
     return state
 
 
-def train(base: Path, folder: Path, steps: int | None = None, recipe: Recipe = RECIPE) -> Progress:
+def train(tiny_base: Path, folder: Path, steps: int | None = None, recipe: Recipe = RECIPE) -> Progress:
     """Train until done, or break off after `steps` as a killed process would."""
     folder.mkdir(exist_ok=True)
 
@@ -55,31 +36,31 @@ def train(base: Path, folder: Path, steps: int | None = None, recipe: Recipe = R
         if progress.step == steps:
             raise KeyboardInterrupt
 
-    return Trainer(base, recipe, folder).train([*EXAMPLES, *TEXTS], EXAMPLES[:10], report)
+    return Trainer(tiny_base, recipe, folder).train([*EXAMPLES, *TEXTS], EXAMPLES[:10], report)
 
 
-def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(base: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tiny_base: Path, tmp_path: Path) -> None:
     import torch
 
-    whole = train(base, tmp_path / "whole")
+    whole = train(tiny_base, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(base, tmp_path / "cut", steps=4)
-    resumed = train(base, tmp_path / "cut")
+        train(tiny_base, tmp_path / "cut", steps=4)
+    resumed = train(tiny_base, tmp_path / "cut")
     assert whole.history == resumed.history
     a, b = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_it_learns(base: Path, tmp_path: Path) -> None:
+def test_it_learns(tiny_base: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, rank=8, alpha=16, epochs=15, learning_rate=0.01, patience=1_000)
-    history = train(base, tmp_path / "run", recipe=recipe).history
+    history = train(tiny_base, tmp_path / "run", recipe=recipe).history
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
 
 
-def test_another_recipe_does_not_go_on_with_a_run(base: Path, tmp_path: Path) -> None:
-    train(base, tmp_path / "run")
+def test_another_recipe_does_not_go_on_with_a_run(tiny_base: Path, tmp_path: Path) -> None:
+    train(tiny_base, tmp_path / "run")
     with pytest.raises(LLMError, match="another recipe"):
-        train(base, tmp_path / "run", recipe=Recipe(rank=4))
+        train(tiny_base, tmp_path / "run", recipe=Recipe(rank=4))
 
 
 def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -87,30 +68,30 @@ def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
         Trainer(tmp_path / "no-such-base", RECIPE, tmp_path)
 
 
-def test_only_answers_are_learned(base: Path) -> None:
+def test_only_answers_are_learned(tiny_base: Path) -> None:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     parse, text = encode(tokenizer, EXAMPLES[0]), encode(tokenizer, TEXTS[0])
     assert isinstance(parse, Encoded)
     assert tokenizer.decode(parse.ids[parse.start :]) == EXAMPLES[0].answer
     assert text.ids[-1] == tokenizer.eos_token_id
 
 
-def test_the_recipe_leaves_a_described_adapter_that_fits_its_base_alone(base: Path, tmp_path: Path) -> None:
+def test_the_recipe_leaves_a_described_adapter_that_fits_its_base_alone(tiny_base: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     out = tmp_path / "adapters" / "tiny-shop"
     amounts = Amounts(turns=400, captions=20, reviews=20, briefs=10)
     recipe = Recipe(rank=2, alpha=4, batch_tokens=4_096, validate_every=100, epochs=0.2)
-    train_parser(base, out, recipe, amounts, {}, None, lambda progress: None)
+    train_parser(tiny_base, out, recipe, amounts, {}, None, lambda progress: None)
     assert [a.name for a in list_adapters(tmp_path / "adapters")] == ["tiny-shop"]
     assert describe_adapter(out).recipe["rank"] == 2
     assert (out / "curve.png").stat().st_size > 1_000
-    assert str(base.parent) not in (out / "README.md").read_text() + (out / "adapter_config.json").read_text()
-    network = AutoModelForCausalLM.from_pretrained(base)
+    assert str(tiny_base.parent) not in (out / "README.md").read_text() + (out / "adapter_config.json").read_text()
+    network = AutoModelForCausalLM.from_pretrained(tiny_base)
     check_fit(out, network, "tiny")
-    assert fingerprint_of_folder(base) == describe_adapter(out).fingerprint
+    assert fingerprint_of_folder(tiny_base) == describe_adapter(out).fingerprint
     network.base_model.norm.weight.data += 1
     with pytest.raises(LLMError, match=r"'tiny-shop' was made for tiny .* not for other"):
         check_fit(out, network, "other")
@@ -123,17 +104,19 @@ def test_the_training_set_has_every_task() -> None:
     assert write_turns(10, 1) == write_turns(10, 1)
 
 
-def test_training_goes_on_from_an_adapter(base: Path, tmp_path: Path) -> None:
+def test_training_goes_on_from_an_adapter(tiny_base: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     amounts = Amounts().scaled(0.01)
     recipe = replace(RECIPE, batch_tokens=4_096, validate_every=100)
-    train_parser(base, first, recipe, amounts, {}, None, lambda progress: None)
+    train_parser(tiny_base, first, recipe, amounts, {}, None, lambda progress: None)
     idle = replace(recipe, learning_rate=0.0)
-    train_parser(base, second, idle, amounts, {}, None, lambda progress: None, start=first)
+    train_parser(tiny_base, second, idle, amounts, {}, None, lambda progress: None, start=first)
     from safetensors.torch import load_file
 
     was, now = (load_file(folder / "adapter_model.safetensors") for folder in (first, second))
     assert all((was[name] == now[name]).all() for name in was)
     assert "| --start |  | first |" in (second / "README.md").read_text()
     with pytest.raises(LLMError, match="cannot go on from adapter"):
-        train_parser(base, tmp_path / "other", replace(idle, rank=4), amounts, {}, None, lambda p: None, start=first)
+        train_parser(
+            tiny_base, tmp_path / "other", replace(idle, rank=4), amounts, {}, None, lambda p: None, start=first
+        )

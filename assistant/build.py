@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +20,11 @@ from assistant.llm.adapters import SHIPPED, adapter_version, shipped_adapters
 from assistant.memory import Memory
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.photos import PhotoSearch, PhotoStore
-from assistant.ranking.blend import TAUGHT, Combined, RankerError, Weighted
+from assistant.ranking.blend import TAUGHT, Blend, Combined, RankerError, Weighted
 from assistant.ranking.exposure import ExposureFloor, small_brands
 from assistant.ranking.ranker import MANIFEST, Ranker
 from assistant.reviews import ReviewReader
+from assistant.schema import AttributeSchema, ShopSchema
 from assistant.settings import Settings
 from assistant.speech import SpeechToText, open_speech
 from assistant.staff import StaffStore
@@ -42,7 +43,10 @@ from catalog.pictures import EMBEDDED_PICTURES, picture_hash
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
-from catalog.types import Candidate, ChartSize, Product, Query
+from catalog.types import LANGUAGES, Candidate, ChartSize, Product, Query
+
+if TYPE_CHECKING:
+    from assistant.ranking.recommenders import Recommenders
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], Any]
@@ -149,9 +153,20 @@ def _open_tuned(settings: Settings, progress: Progress, what: str) -> tuple[LLM,
     return llm, adapter_version(adapter) if adapter else settings.llm_adapter
 
 
-def open_parser(llm: LLM, embedder: Callable[[], Embedder]) -> Parser:
-    """The parser: a tuned model gets the bare message, any other is shown examples, which are chosen by `embedder`."""
-    return Parser(llm, tuned_prompt if llm.tuned else FewShotPrompt(embedder()))
+def open_parser(llm: LLM, embedder: Callable[[], Embedder], store: ProductStore | None = None) -> Parser:
+    """The parser: a tuned model gets the message, any other is shown examples, too, which are chosen by `embedder`.
+
+    With a `store` both are told what the shop's records call things.
+    """
+    prompt = tuned_prompt if llm.tuned else FewShotPrompt(embedder())
+    return Parser(llm, prompt) if store is None else Parser(llm, prompt, open_schema(store).line)
+
+
+def open_schema(store: ProductStore) -> ShopSchema:
+    """What the shop's records call things, as they are now."""
+    return ShopSchema(
+        {language: AttributeSchema.of(store.attribute_values(language, MOST_PROPERTIES)) for language in LANGUAGES}
+    )
 
 
 def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
@@ -162,28 +177,44 @@ def open_ranker(settings: Settings, store: ProductStore) -> Ranker:
     share = settings.exposure_floor
     floor = ExposureFloor(share, small_brands(store.reviews_by_brand()) if share else frozenset())
     by_hand = Ranker(diversity=settings.diversity, floor=floor)
-    folder = ranker_path(settings)
-    if folder is None:
-        return by_hand
-    from assistant.ranking.recommenders import extended, load
-
-    vectors = product_vectors(store, settings.embedding_model)
     try:
-        recommenders, blend = load(folder)
-        if not settings.ranker and not set(recommenders.products) & set(vectors):
-            return by_hand  # the sample shop's, in another shop
-        scorer = Combined((blend, Weighted(TAUGHT)))
-        return Ranker(scorer, extended(recommenders, vectors), settings.diversity, floor)
+        trained = open_trained(settings, store)
     except RankerError as error:
         if settings.ranker:
             raise
         log.warning("ranking by hand-set weights: %s", error)
         return by_hand
+    if trained is None:
+        return by_hand
+    recommenders, blend = trained
+    return Ranker(Combined((blend, Weighted(TAUGHT))), recommenders, settings.diversity, floor)
+
+
+def open_trained(settings: Settings, store: ProductStore) -> "tuple[Recommenders, Blend] | None":
+    """What was learned in this shop, with the products that came since; none where that is only the sample shop's.
+
+    Raises `RankerError` where it cannot be used.
+    """
+    folder = ranker_path(settings)
+    if folder is None:
+        return None
+    from assistant.ranking.recommenders import extended, load
+
+    vectors = product_vectors(store, settings.embedding_model)
+    recommenders, blend = load(folder)
+    if not settings.ranker and not set(recommenders.products) & set(vectors):
+        return None
+    return extended(recommenders, vectors), blend
+
+
+def open_explainer(store: ProductStore, llm: LLM | None) -> Explainer:
+    """What writes about picks; without a model it composes."""
+    return Explainer(llm, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
 
 
 def open_answers(settings: Settings, store: ProductStore, search: Search, llm: LLM | None = None) -> Answers:
     """What answers a state; without a model its sentences are made from the record."""
-    explainer = Explainer(llm, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
+    explainer = open_explainer(store, llm)
     looks = PhotoSearch(PhotoStore(store.engine), PictureSearch(store, search, settings.picture_model))
     return Answers(
         search, explainer, store, open_ranker(settings, store), settings.picks, settings.support_contact,
@@ -221,7 +252,7 @@ def build(settings: Settings, progress: Progress = lambda step: None, llm: LLM |
     thresholds = Thresholds(
         settings.handoff_mood, not_understood=settings.handoff_not_understood, repeated=settings.handoff_repeated
     )
-    parser = open_parser(model, lambda: embedder)
+    parser = open_parser(model, lambda: embedder, store)
     assistant = Assistant(parser, answers, store, conversations, thresholds)
     return Parts(
         settings, store, conversations, search, PhotoStore(store.engine), answers, assistant,

@@ -10,7 +10,7 @@ import numpy as np
 
 from assistant.frame import frame_schema, language_of, readable, to_turn, write_frame
 from assistant.llm import LLM, Attributing, LLMAway, LLMError
-from assistant.llm.protocol import value_of
+from assistant.llm.protocol import doubt_of, value_of
 from assistant.masking import mask
 from assistant.prompts import load_data, render
 from assistant.state import DialogueState
@@ -26,8 +26,10 @@ SAME_FORM = 0.3
 _AMOUNT = re.compile(r"\d|[一二三四五六七八九十百千两]+[块元以百千万]")
 _NEGATION = re.compile(r"不要|不想|别的?要|除了|\b(?:no|not|without|except|but|aren't|isn't|don't)\b", re.IGNORECASE)
 
-# (message, what is active) -> prompt; the answer begins on the next line.
-Prompt = Callable[[str, str], str]
+# (message, what is active, what the shop's records call things) -> prompt; the answer begins on the next line.
+Prompt = Callable[[str, str, str], str]
+# A message -> the line of the shop's schema that it calls for; see `assistant.schema`.
+SchemaLine = Callable[[str], str]
 
 
 class Embedder(Protocol):
@@ -42,11 +44,13 @@ class Parser:
     Args:
         llm: the model; with an adapter tuned for it, `tuned_prompt` is enough.
         prompt: how a message is put to the model.
+        schema: what the shop's records call things; by default there is no shop.
     """
 
-    def __init__(self, llm: LLM, prompt: Prompt) -> None:
+    def __init__(self, llm: LLM, prompt: Prompt, schema: SchemaLine = lambda message: "") -> None:
         self._llm = llm
         self._prompt = prompt
+        self._schema = schema
 
     @tracer.start_as_current_span("parse")
     def parse(self, text: str, state: DialogueState) -> ParsedTurn:
@@ -67,17 +71,17 @@ class Parser:
         return to_turn(raw, message).model_copy(update={"doubt": doubt})
 
     def _read(self, prompt: str, schema: Mapping[str, Any]) -> tuple[Any, float]:
-        """The model's answer, and how unsure it was of the least sure piece of it; a server is not asked for that."""
+        """The model's answer, and how unsure it was of it; a server is not asked for that."""
         if not isinstance(self._llm, Attributing):
             return self._llm.complete_json(prompt, schema, max_tokens=MAX_TOKENS), 0.0
         pieces = self._llm.spell_json(prompt, schema, max_tokens=MAX_TOKENS)
-        return value_of(pieces), round(1 - min(piece.probability for piece in pieces), 3)
+        return value_of(pieces), doubt_of(pieces)
 
     def request(self, message: str, state: DialogueState) -> tuple[str, dict[str, Any]]:
         """What the model is asked about a message, as it is `shown`: the prompt, and the schema of its answer."""
         active = active_line(state.slots, state.exclude, state.profile)
         schema = frame_schema(message, active_names(state.slots, state.exclude, state.profile))
-        return self._prompt(message, active), schema
+        return self._prompt(message, active, self._schema(message)), schema
 
 
 def shown(text: str) -> str:
@@ -85,9 +89,9 @@ def shown(text: str) -> str:
     return readable(mask(text))
 
 
-def tuned_prompt(message: str, active: str) -> str:
-    """The prompt of a model that was tuned for it: nothing but the message and what is active."""
-    return render("parse", active=active, message=message)
+def tuned_prompt(message: str, active: str, shop: str = "") -> str:
+    """The prompt of a model that was tuned for it: the message, what is active, and what of it the shop's records know."""
+    return render("parse", active=active, message=message, shop=_line(shop))
 
 
 class FewShotPrompt:
@@ -100,9 +104,9 @@ class FewShotPrompt:
         self._embedder = embedder
         self._examples: dict[Language, tuple[list[str], Any, Any]] = {}
 
-    def __call__(self, message: str, active: str) -> str:
+    def __call__(self, message: str, active: str, shop: str = "") -> str:
         examples = self._nearest(message, language_of(message))
-        return render("parse_few_shot", examples=examples, active=active, message=message)
+        return render("parse_few_shot", examples=examples, active=active, message=message, shop=_line(shop))
 
     def _nearest(self, message: str, language: Language) -> str:
         """The examples of the language nearest to the message, the nearest last."""
@@ -129,6 +133,10 @@ def active_line(slots: Mapping[str, Any], exclude: Mapping[str, Any], profile: M
     parts = [f"{name} {_said(value)}" for name, value in slots.items()]
     parts += [f"not {name} {_said(words)}" for name, words in exclude.items()]
     return "; ".join([*parts, *(f"known {name}" for name in profile)]) or "nothing"
+
+
+def _line(shop: str) -> str:
+    return f"Shop: {shop}\n" if shop else ""
 
 
 def _said(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Products in and out of the database. Ids, rows and sessions stay in here."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from sqlalchemy import (
     Connection,
     Engine,
     Insert,
+    Text,
     bindparam,
+    cast,
     delete,
     exists,
     func,
@@ -46,6 +49,7 @@ from catalog.schema import (
     OpinionRow,
     PictureColorRow,
     ProductRow,
+    ProductTextRow,
     ShopperRow,
     VectorRow,
     insert_of,
@@ -199,6 +203,23 @@ class ProductStore:
         statement = select(AttributeRow.value).group_by(AttributeRow.value).order_by(func.count().desc()).limit(limit)
         with self.engine.connect() as connection:
             return frozenset(connection.scalars(statement))
+
+    def attribute_values(self, language: str, limit: int) -> dict[str, list[str]]:
+        """What feeds name in a language: the commonest `limit` values by attribute, narrowest kinds as `category`."""
+        kinds = select(cast(ProductTextRow.category, Text)).where(ProductTextRow.language == language).distinct()
+        named = (
+            select(AttributeRow.name, AttributeRow.value)
+            .where(AttributeRow.language.in_(("", language)), AttributeRow.span == "")
+            .group_by(AttributeRow.name, AttributeRow.value)
+            .order_by(func.count().desc(), AttributeRow.value)
+            .limit(limit)
+        )
+        with self.engine.connect() as connection:
+            paths = [json.loads(path) for path in connection.scalars(kinds)]
+            values = {"category": sorted({path[-1] for path in paths if path}), "brand": sorted(self.brands())}
+            for name, value in connection.execute(named):
+                values.setdefault(name, []).append(value)
+        return values
 
     # -- shoppers ------------------------------------------------------------------------
 

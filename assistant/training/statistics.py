@@ -6,7 +6,8 @@ from typing import Any
 
 from assistant.training.draft import Turn
 from assistant.training.grammar import load_grammar
-from assistant.training.turns import LANGUAGES, SHARES
+from assistant.training.turns import SHARES
+from catalog.types import LANGUAGES
 
 
 def balance(turns: Sequence[Turn]) -> list[dict[str, Any]]:

@@ -10,9 +10,8 @@ from assistant.training.grammar import Grammar, Phrasing, is_rule, load_grammar
 from assistant.training.lexicon import Lexicon, load_lexicon
 from assistant.training.noise import printed
 from catalog.amounts import plain
-from catalog.types import Language
+from catalog.types import LANGUAGES, Language
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # Shares of the intents. Searches have most to learn: their slots.
 SHARES = {
     "find": 0.17, "refine": 0.17, "recommend": 0.1, "ask": 0.1, "order": 0.08, "feedback": 0.08, "cart": 0.08,

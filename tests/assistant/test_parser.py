@@ -7,6 +7,7 @@ from assistant.frame import readable
 from assistant.llm import LLM, LLMError
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.picture import holds_of
+from assistant.schema import AttributeSchema
 from assistant.settings import Settings
 from assistant.state import DialogueState
 from assistant.types import INTENTS, Fact, ParsedTurn
@@ -35,6 +36,14 @@ def test_a_tuned_model_gets_the_message_and_what_is_active() -> None:
     Parser(llm, tuned_prompt).parse("cheaper\n", state)
     active = "category sofa; price_max 500; not color red, blue; known height_cm"
     assert llm.prompts == [f"Parse\nActive: {active}\nMessage: cheaper\n"]
+
+
+def test_what_the_shops_records_call_things_is_told() -> None:
+    llm = ScriptedLLM(frame("find"))
+    schema = AttributeSchema.of({"category": ["brake pads"], "position": ["front", "rear"]})
+    Parser(llm, tuned_prompt, schema.line).parse("front pads", NOTHING)
+    shop = "position front; category brake pads"
+    assert llm.prompts == [f"Parse\nShop: {shop}\nActive: nothing\nMessage: front pads\n"]
 
 
 def test_a_base_model_is_shown_the_nearest_example_last(embedder: Embedder) -> None:

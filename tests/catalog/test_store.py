@@ -74,6 +74,21 @@ def test_interactions_are_written_once(engine: Engine) -> None:
     assert store.history("bob") == []
 
 
+def test_what_feeds_call_things_is_told_by_attribute_and_language(engine: Engine) -> None:
+    store = ProductStore(engine)
+    store.upsert(PRODUCTS)
+    english, chinese = (store.attribute_values(language, 100) for language in ("en", "zh"))
+    assert {"scarf", "jacket"} <= set(english["category"])
+    assert chinese["category"] == ["冲锋衣"]
+    assert "Lune" in english["brand"]
+    assert set(english["feature"]) == {"waterproof", "sugar-free"}
+    assert "color" not in chinese
+    assert {name: len(store.attribute_values("en", 1).get(name, ())) for name in ("color", "feature")} == {
+        "color": 1,
+        "feature": 0,
+    }
+
+
 def test_sqlite_runs_with_log_and_foreign_keys(store: ProductStore) -> None:
     with store.engine.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"

@@ -3,9 +3,8 @@ import random
 import pytest
 
 from assistant.training.grammar import load_grammar, parse_grammar
-from assistant.training.turns import LANGUAGES
 from assistant.types import INTENTS
-from catalog.types import Language
+from catalog.types import LANGUAGES, Language
 
 
 def test_an_unknown_rule_is_named() -> None:

@@ -3,7 +3,8 @@ import random
 from assistant.aspects import aspects
 from assistant.training.lexicon import load_lexicon
 from assistant.training.texts import brief, caption, review
-from assistant.training.turns import LANGUAGES, write_turns
+from assistant.training.turns import write_turns
+from catalog.types import LANGUAGES
 
 
 def test_captions_say_only_what_the_facts_say() -> None:

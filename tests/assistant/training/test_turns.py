@@ -9,8 +9,9 @@ from assistant.training.draft import Turn
 from assistant.training.grammar import load_grammar
 from assistant.training.lexicon import load_lexicon, with_catalog
 from assistant.training.statistics import balance, coverage
-from assistant.training.turns import LANGUAGES, SHARES, write_goods, write_turns
+from assistant.training.turns import SHARES, write_goods, write_turns
 from assistant.types import NUMBER_SLOTS
+from catalog.types import LANGUAGES
 from tests.toy_shop import PRODUCTS
 
 

@@ -6,20 +6,23 @@ desk chooses (`assistant.labels`). Self-training (Yarowsky, "Unsupervised Word S
 Methods", 1995) takes the model's own reading of the messages that it is surest of as labels, and trains anew.
 """
 
+import json
 import random
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any, Literal, get_args
 
 from assistant.evaluation.parser import entity_f1, pairs
 from assistant.frame import entities_schema, readable
-from assistant.labels import SURE, least_sure
+from assistant.labels import NOT_UNDERSTOOD, SURE, least_sure
+from assistant.llm import LLMError
 from assistant.llm.local import MOST_TOGETHER, LocalLLM
-from assistant.llm.protocol import Piece, doubt_of, value_of
+from assistant.llm.protocol import doubt_of
 from assistant.prompts import render
 from assistant.training.card import describe
 from assistant.training.examples import Example, entities_example
@@ -27,13 +30,13 @@ from assistant.training.lora import Recipe, Trainer
 from assistant.training.open_data import Utterance, utterances
 
 Choice = Literal["by lot", "least sure", "least sure + self-training"]
-FIRST = 60  # labels, by lot
-SIZES = (60, 120, 240, 480)
-PASSES = 4  # over the labels ...
-STEPS = 60  # ... and as many more as it takes to make so many steps
+SIZES = (60, 120, 240, 480)  # labels; the first are by lot in any case, the last only
+PASSES = 3  # over the labels ...
+STEPS = 50  # ... and as many more as it takes to make so many steps
 TOKENS = 38  # of an utterance with its answer
 MAX_TOKENS = 120
 Progress = Callable[[str], Any]
+Curve = dict[tuple[int, Choice], float]
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,11 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class _Doubted:
-    """An utterance, and how unsure a model was of it."""
+class Read:
+    """An utterance, what a model made of it, and how unsure it was."""
 
     line: Utterance
+    answer: str
     doubt: float
 
     @property
@@ -63,64 +67,53 @@ def run(model: Path, data: Path, folder: Path, device: str, seeds: int, progress
     """A row for each number of labels: entity F1 by how they were chosen, the mean over `seeds`."""
     log = [u for u in utterances(data, "train") if readable(u.text)]
     bench = Bench(model, log, utterances(data, "dev"), folder, device)
-    found: dict[tuple[int, str], list[float]] = {}
-    for seed in range(1, seeds + 1):
-        for choice in get_args(Choice):
-            for size, f1 in curve(bench, choice, seed, progress).items():
-                found.setdefault((size, choice), []).append(f1)
-    sizes = sorted({size for size, _ in found})
+    found = [curve(bench, seed, progress) for seed in range(1, seeds + 1)]
     return [
         {
             "labels": size,
-            **{c: round(mean(found[size, c]), 3) if (size, c) in found else None for c in get_args(Choice)},
+            **{choice: _mean([c[size, choice] for c in found if (size, choice) in c]) for choice in get_args(Choice)},
         }
-        for size in sizes
+        for size in SIZES
     ]
 
 
-def curve(bench: Bench, choice: Choice, seed: int, progress: Progress) -> dict[int, float]:
-    """Number of labels -> entity F1 on the test; by lot for all labels that there are, too."""
+def curve(bench: Bench, seed: int, progress: Progress) -> Curve:
+    """(number of labels, how they were chosen) -> entity F1 on the test."""
     order = random.Random(seed).sample(list(bench.log), len(bench.log))
-    labelled, found = order[:FIRST], dict[int, float]()
-    llm: LocalLLM | None = None
-    for size in (*SIZES, len(order)) if choice == "by lot" else SIZES:
-        if choice == "by lot":
-            labelled = order[:size]
-        elif llm is not None:
-            labelled = labelled + _asked(llm, order, labelled, size - len(labelled))
-        llm = _learned(bench, [entities_example(one) for one in labelled], seed)
-        if choice.endswith("self-training"):
-            llm = _self_trained(bench, llm, order, labelled, seed)
-        found[size] = entity_f1(
-            [one.entities for one in bench.test], [pairs(value_of(p)) for p in _read(llm, bench.test)]
+    found: Curve = {}
+
+    def learn(size: int, choice: Choice, examples: Sequence[Example]) -> LocalLLM:
+        llm = _learned(bench, examples, seed)
+        read = _read(llm, bench.test)
+        found[size, choice] = entity_f1(
+            [one.line.entities for one in read], [pairs(json.loads(one.answer)) for one in read]
         )
-        progress(f"{choice}, seed {seed}: {size} labels, F1 {found[size]:.3f}")
+        progress(f"seed {seed}, {size} labels {choice}: F1 {found[size, choice]:.3f}")
+        return llm
+
+    for size in SIZES[1:]:
+        learn(size, "by lot", _labels(order[:size]))
+    labelled = order[: SIZES[0]]
+    for size, more in pairwise(SIZES):
+        read = _read(learn(size, "least sure", _labels(labelled)), _without(order, labelled))
+        sure = [Example("parse", _prompt(one.line), one.answer) for one in read if one.doubt <= SURE]
+        learn(size, "least sure + self-training", [*_labels(labelled), *sure])
+        labelled = labelled + [one.line for one in least_sure(read, [one.text for one in labelled], more - size)]
+    found[SIZES[0], "by lot"] = found[SIZES[0], "least sure"]
     return found
 
 
-def _asked(llm: LocalLLM, log: Sequence[Utterance], labelled: Sequence[Utterance], count: int) -> list[Utterance]:
-    """The messages to label next."""
-    rest = _without(log, labelled)
-    doubts = [_Doubted(one, doubt_of(pieces)) for one, pieces in zip(rest, _read(llm, rest), strict=True)]
-    return [chosen.line for chosen in least_sure(doubts, [one.text for one in labelled], count)]
+def _mean(values: Sequence[float]) -> float | None:
+    return round(mean(values), 3) if values else None
+
+
+def _labels(lines: Sequence[Utterance]) -> list[Example]:
+    return [entities_example(one) for one in lines]
 
 
 def _without(log: Sequence[Utterance], labelled: Sequence[Utterance]) -> list[Utterance]:
     known = {one.text for one in labelled}
     return [one for one in log if one.text not in known]
-
-
-def _self_trained(
-    bench: Bench, llm: LocalLLM, log: Sequence[Utterance], labelled: Sequence[Utterance], seed: int
-) -> LocalLLM:
-    """What is learned from the labels and from what `llm` is sure of."""
-    rest = _without(log, labelled)
-    sure = [
-        Example("parse", _prompt(one), "".join(p.text for p in pieces))
-        for one, pieces in zip(rest, _read(llm, rest), strict=True)
-        if doubt_of(pieces) <= SURE
-    ]
-    return _learned(bench, [*(entities_example(one) for one in labelled), *sure], seed)
 
 
 def _learned(bench: Bench, examples: Sequence[Example], seed: int) -> LocalLLM:
@@ -135,11 +128,15 @@ def _learned(bench: Bench, examples: Sequence[Example], seed: int) -> LocalLLM:
     return LocalLLM(bench.model, bench.folder / "best", bench.device)
 
 
-def _read(llm: LocalLLM, lines: Sequence[Utterance]) -> list[list[Piece]]:
-    """The model's answers about some utterances, piece by piece."""
+def _read(llm: LocalLLM, lines: Sequence[Utterance]) -> list[Read]:
+    """What the model makes of some utterances."""
 
-    def one(line: Utterance) -> list[Piece]:
-        return llm.spell_json(_prompt(line), entities_schema(readable(line.text)), max_tokens=MAX_TOKENS)
+    def one(line: Utterance) -> Read:
+        try:
+            pieces = llm.spell_json(_prompt(line), entities_schema(readable(line.text)), max_tokens=MAX_TOKENS)
+        except LLMError:  # it did not come to an end
+            return Read(line, "{}", NOT_UNDERSTOOD)
+        return Read(line, "".join(piece.text for piece in pieces), doubt_of(pieces))
 
     with ThreadPoolExecutor(MOST_TOGETHER) as pool:
         return list(pool.map(one, lines))

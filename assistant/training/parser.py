@@ -95,6 +95,7 @@ def keep_best(best: Path, out: Path, model: str, start: Path | None = None) -> N
 def count_examples(examples: Sequence[Example], data: Path | None) -> dict[str, int]:
     """How many examples there are of each task, and how many of them come out of open sets."""
     counts: dict[str, int] = dict(Counter(e.task for e in examples))
+    counts["of these, told with a shop's schema"] = sum("\nShop: " in e.prompt for e in examples)
     if data is not None:
         counts["of these, ec-ner-zh train"] = len([e for e in examples if e.prompt.startswith("Entities")])
         counts["of these, zh-reviews (polarity only)"] = len([e for e in examples if e.lone])

@@ -30,9 +30,10 @@ from assistant.training.lora import Recipe, Trainer
 from assistant.training.open_data import Utterance, utterances
 
 Choice = Literal["by lot", "least sure", "least sure + self-training"]
-SIZES = (60, 120, 240, 480)  # labels; the first are by lot in any case, the last only
-PASSES = 3  # over the labels ...
-STEPS = 50  # ... and as many more as it takes to make so many steps
+FIRST = 60  # labels, by lot in any case; then twice as many each time, the last by lot alone
+PASSES = 5  # over what is learned from ...
+STEPS = 100, 200  # ... but so many steps at least, and at most
+BATCH_TOKENS = 256
 TOKENS = 38  # of an utterance with its answer
 MAX_TOKENS = 120
 Progress = Callable[[str], Any]
@@ -48,6 +49,7 @@ class Bench:
     test: Sequence[Utterance]
     folder: Path
     device: str
+    sizes: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,29 @@ class Read:
         return self.line.text
 
 
-def run(model: Path, data: Path, folder: Path, device: str, seeds: int, progress: Progress) -> list[dict[str, Any]]:
-    """A row for each number of labels: entity F1 by how they were chosen, the mean over `seeds`."""
+def run(
+    model: Path, data: Path, folder: Path, device: str, most: int, seeds: int, progress: Progress
+) -> list[dict[str, Any]]:
+    """A row for each number of labels up to `most`: entity F1 by how they were chosen, the mean over `seeds`."""
     log = [u for u in utterances(data, "train") if readable(u.text)]
-    bench = Bench(model, log, utterances(data, "dev"), folder, device)
+    bench = Bench(model, log, utterances(data, "dev"), folder, device, sizes_up_to(most))
     found = [curve(bench, seed, progress) for seed in range(1, seeds + 1)]
     return [
         {
             "labels": size,
             **{choice: _mean([c[size, choice] for c in found if (size, choice) in c]) for choice in get_args(Choice)},
         }
-        for size in SIZES
+        for size in bench.sizes
     ]
+
+
+def sizes_up_to(most: int) -> list[int]:
+    """Twice as many labels each time.
+
+    >>> sizes_up_to(300)
+    [60, 120, 240]
+    """
+    return [FIRST * 2**power for power in range(most.bit_length()) if FIRST * 2**power <= most]
 
 
 def curve(bench: Bench, seed: int, progress: Progress) -> Curve:
@@ -91,15 +104,15 @@ def curve(bench: Bench, seed: int, progress: Progress) -> Curve:
         progress(f"seed {seed}, {size} labels {choice}: F1 {found[size, choice]:.3f}")
         return llm
 
-    for size in SIZES[1:]:
+    for size in bench.sizes[1:]:
         learn(size, "by lot", _labels(order[:size]))
-    labelled = order[: SIZES[0]]
-    for size, more in pairwise(SIZES):
+    labelled = order[: bench.sizes[0]]
+    for size, more in pairwise(bench.sizes):
         read = _read(learn(size, "least sure", _labels(labelled)), _without(order, labelled))
         sure = [Example("parse", _prompt(one.line), one.answer) for one in read if one.doubt <= SURE]
         learn(size, "least sure + self-training", [*_labels(labelled), *sure])
         labelled = labelled + [one.line for one in least_sure(read, [one.text for one in labelled], more - size)]
-    found[SIZES[0], "by lot"] = found[SIZES[0], "least sure"]
+    found[bench.sizes[0], "by lot"] = found[bench.sizes[0], "least sure"]
     return found
 
 
@@ -120,8 +133,10 @@ def _learned(bench: Bench, examples: Sequence[Example], seed: int) -> LocalLLM:
     """A model with an adapter that was trained on some examples alone."""
     shutil.rmtree(bench.folder, ignore_errors=True)
     bench.folder.mkdir(parents=True)
-    steps_a_pass = max(1.0, len(examples) * TOKENS / Recipe.batch_tokens)
-    recipe = Recipe(epochs=max(PASSES, STEPS / steps_a_pass), validate_every=10**9, seed=seed)
+    steps_a_pass = max(1.0, len(examples) * TOKENS / BATCH_TOKENS)
+    fewest, most = (steps / steps_a_pass for steps in STEPS)
+    epochs = max(fewest, min(PASSES, most))
+    recipe = Recipe(epochs=epochs, batch_tokens=BATCH_TOKENS, validate_every=10**9, seed=seed)
     trainer = Trainer(bench.model, recipe, bench.folder)
     trainer.train(examples, examples[:1], lambda progress: None)
     describe(bench.folder / "best", base=bench.model.name, fingerprint=trainer.fingerprint)

@@ -21,13 +21,13 @@ def corpus(folder: Path, name: str, count: int) -> None:
 
 
 def test_a_row_for_each_number_of_labels(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"SIZES": (2, 4, 6), "STEPS": 2, "PASSES": 1}.items():
+    for name, value in {"FIRST": 1, "STEPS": (2, 3)}.items():
         monkeypatch.setattr(labels, name, value)
     corpus(tmp_path, "train", 7)
     corpus(tmp_path, "dev", 3)
     told: list[str] = []
-    rows = labels.run(tiny_base, tmp_path, tmp_path / "run", Settings().device, 1, told.append)
-    assert [row["labels"] for row in rows] == [2, 4, 6]
+    rows = labels.run(tiny_base, tmp_path, tmp_path / "run", Settings().device, 4, 1, told.append)
+    assert [row["labels"] for row in rows] == [1, 2, 4]
     assert rows[0]["by lot"] == rows[0]["least sure"]  # they begin alike
     assert [[row[choice] is None for row in rows] for choice in ("by lot", "least sure")] == [
         [False, False, False],

@@ -177,7 +177,7 @@ def evaluate_federated(
 
     behaviour = load_behaviour(interactions, pairs(columns))
     content = load_attributes(attributes, behaviour.products) if attributes else None
-    print_rows(run(behaviour, content, members, rounds, SequenceRecipe(), note), as_json)
+    print_rows(run(behaviour, content, members, rounds, SequenceRecipe(patience=20), note), as_json)
 
 
 @evaluate_app.command("fairness")

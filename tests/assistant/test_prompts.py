@@ -8,7 +8,7 @@ from assistant.types import INTENTS, LIST_SLOTS, NUMBER_SLOTS, PROFILE_FIELDS, S
 
 
 def test_a_missing_variable_is_an_error() -> None:
-    with pytest.raises(PromptError, match=r"takes \['active', 'message'\], was given \['message'\]"):
+    with pytest.raises(PromptError, match=r"takes \['active', 'message', 'shop'\], was given \['message'\]"):
         render("parse", message="hi")
 
 

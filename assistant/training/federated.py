@@ -181,8 +181,10 @@ def load_start(path: Path, products: Sequence[str], width: int) -> Start:
     try:
         with np.load(path) as file:
             learned = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise RankerError(f"{path} is not what a federation learned: {error}") from error
+    except OSError as error:
+        raise RankerError(f"{path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise RankerError(f"{path} is not what a federation learned: it holds no arrays") from error
     if "weight" in learned:
         if learned["weight"].shape != (width, width):
             raise RankerError(f"{path} is for vectors of {len(learned['weight'])} numbers, not {width}")

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assistant.cli_models import Data, base_model, lexicons
 from assistant.console import Json, err, note, print_columns, print_rows, settings_of, spinner
+
+if TYPE_CHECKING:
+    from assistant.settings import Settings
 
 evaluate_app = typer.Typer(help="How well things are done; ours stands beside its baselines.", no_args_is_help=True)
 
@@ -33,7 +36,7 @@ def evaluate_parser(
     from assistant.evaluation import parser as question
     from assistant.training.card import describe
 
-    settings = settings_of(**({"llm_adapter": str(adapter)} if adapter else {}))
+    settings = _with_adapter(adapter)
     llm = open_llm(settings, note)
     with spinner("starting") as progress:
         outcomes, found = question.run(settings, llm, turns, few_shot, lexicons(settings), progress)
@@ -239,7 +242,7 @@ def evaluate_departments(
     from assistant.build import open_llm
     from assistant.evaluation.departments import run
 
-    llm = open_llm(settings_of(**({"llm_adapter": str(adapter)} if adapter else {})), note)
+    llm = open_llm(_with_adapter(adapter), note)
     with spinner("starting") as progress, TemporaryDirectory() as folder:
         rows = run(llm, turns, Path(folder), progress)
     print_columns(rows, ("language", "system"), as_json)
@@ -262,3 +265,8 @@ def evaluate_labels(
     with TemporaryDirectory() as folder:
         rows = run(Path(base_model(settings, "")), data, Path(folder), settings.device, most, seeds, note)
     print_rows(rows, as_json)
+
+
+def _with_adapter(adapter: Path | None) -> "Settings":
+    """The settings, with an adapter of one's choice if there is one."""
+    return settings_of(**({"llm_adapter": str(adapter)} if adapter else {}))

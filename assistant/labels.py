@@ -81,23 +81,13 @@ class Labels:
 
     def asked(self, count: int) -> list[Asked]:
         """The messages to label next, at most `count`, none like another or like one that is labelled."""
-        told: list[str] = []
-        unsure: list[Asked] = []
-        for conversation, _, events in self._conversations.logs():
-            done = {e.payload["message"] for e in events if e.kind == "label"}
-            for asked in _of(conversation, events):
-                if asked.seq in done:
-                    told.append(asked.text)
-                else:
-                    unsure.append(asked)
-        return least_sure(unsure, told, count)
+        read = list(self._read())
+        told = [asked.text for asked, is_labelled, _ in read if is_labelled]
+        return least_sure([asked for asked, is_labelled, _ in read if not is_labelled], told, count)
 
     def proposal(self, llm: LLM, parser: Parser, conversation: str, seq: int) -> Mapping[str, Any]:
         """The frame that the model gives the message now, in the words that it is taught. Raises `LabelError`, `LLMError`."""
-        text, state = self._at(conversation, seq)
-        prompt, schema = parser.request(text, state)
-        raw: Mapping[str, Any] = llm.complete_json(prompt, schema, max_tokens=MAX_TOKENS)
-        return raw
+        return _proposed(llm, parser, *self._at(conversation, seq))
 
     def write(self, conversation: str, seq: int, frame: Mapping[str, Any], staff: str) -> None:
         """Keep the right frame of a message. Raises `LabelError` for one that no model could give."""
@@ -119,7 +109,7 @@ class Labels:
             latest = {e.payload["message"]: e.payload["frame"] for e in events if e.kind == "label"}
             for seq, frame in latest.items():
                 text, state = _before(events, seq)
-                found.append(Label(text, active_line(state.slots, state.exclude, state.profile), frame))
+                found.append(Label(text, _active(state), frame))
         return found
 
     def sure(self, llm: LLM, parser: Parser, most_doubt: float = SURE) -> list[Label]:
@@ -127,15 +117,19 @@ class Labels:
 
         Of equal ones there is one. Raises `LLMAway`.
         """
-        places: dict[tuple[str, str], tuple[str, int]] = {}
+        states: dict[tuple[str, str], DialogueState] = {}
+        for asked, is_labelled, events in self._read():
+            if asked.doubt <= most_doubt and not is_labelled:
+                text, state = _before(events, asked.seq)
+                states.setdefault((text, _active(state)), state)
+        return [Label(text, active, _proposed(llm, parser, text, state)) for (text, active), state in states.items()]
+
+    def _read(self) -> Iterator[tuple[Asked, bool, Sequence[Event]]]:
+        """Every message that was read, whether it is labelled, and the log that it stands in."""
         for conversation, _, events in self._conversations.logs():
             done = {e.payload["message"] for e in events if e.kind == "label"}
             for asked in _of(conversation, events):
-                if asked.doubt <= most_doubt and asked.seq not in done:
-                    text, state = _before(events, asked.seq)
-                    active = active_line(state.slots, state.exclude, state.profile)
-                    places.setdefault((text, active), (conversation, asked.seq))
-        return [Label(*said, self.proposal(llm, parser, *place)) for said, place in places.items()]
+                yield asked, asked.seq in done, events
 
     def _at(self, conversation: str, seq: int) -> tuple[str, DialogueState]:
         try:
@@ -143,6 +137,17 @@ class Labels:
         except KeyError as error:
             raise LabelError(str(error)) from error
         return _before(self._conversations.events(conversation), seq)
+
+
+def _proposed(llm: LLM, parser: Parser, text: str, state: DialogueState) -> Mapping[str, Any]:
+    """The frame that the model gives a message after a state."""
+    prompt, schema = parser.request(text, state)
+    raw: Mapping[str, Any] = llm.complete_json(prompt, schema, max_tokens=MAX_TOKENS)
+    return raw
+
+
+def _active(state: DialogueState) -> str:
+    return active_line(state.slots, state.exclude, state.profile)
 
 
 def _of(conversation: str, events: Sequence[Event]) -> Iterator[Asked]:

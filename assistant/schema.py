@@ -26,17 +26,19 @@ class AttributeSchema:
     """Values by the name of their attribute, to be looked up by words."""
 
     values: tuple[tuple[str, str], ...]  # (attribute, value)
+    _words: tuple[int, ...]  # of each value
     _by_key: Mapping[str, tuple[int, ...]]
 
     @classmethod
     def of(cls, attributes: Mapping[str, Iterable[str]]) -> "AttributeSchema":
         """Of attributes and their values."""
         values = tuple((readable(name), shown) for name, own in attributes.items() for v in own if (shown := _shown(v)))
+        keys = [_keys(value) for _, value in values]
         by_key = defaultdict[str, list[int]](list)
-        for at, (_, value) in enumerate(values):
-            for key in _keys(value):
+        for at, own in enumerate(keys):
+            for key in own:
                 by_key[key].append(at)
-        return cls(values, {key: tuple(places) for key, places in by_key.items()})
+        return cls(values, tuple(map(len, keys)), {key: tuple(places) for key, places in by_key.items()})
 
     def line(self, message: str) -> str:
         """What of the schema a message may mean, the nearest first; empty if nothing.
@@ -55,7 +57,7 @@ class AttributeSchema:
         for key in _keys(message):
             for at in self._by_key.get(key, ()):
                 shared[at] += 1
-        scored = [(count / len(_keys(self.values[at][1])), count, -at) for at, count in shared.items()]
+        scored = [(count / self._words[at], count, -at) for at, count in shared.items()]
         nearest = sorted((s for s in scored if s[0] >= SHARED), reverse=True)
         return [self.values[-place] for _, _, place in nearest[:MOST_VALUES]]
 

@@ -214,9 +214,10 @@ class ProductStore:
             .order_by(func.count().desc(), AttributeRow.value)
             .limit(limit)
         )
+        values = {"brand": sorted(self.brands())}
         with self.engine.connect() as connection:
             paths = [json.loads(path) for path in connection.scalars(kinds)]
-            values = {"category": sorted({path[-1] for path in paths if path}), "brand": sorted(self.brands())}
+            values["category"] = sorted({path[-1] for path in paths if path})
             for name, value in connection.execute(named):
                 values.setdefault(name, []).append(value)
         return values

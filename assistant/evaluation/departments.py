@@ -8,12 +8,8 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from assistant.build import open_schema
 from assistant.evaluation.parser import Progress, evaluate, llm_system, rows
@@ -23,6 +19,7 @@ from assistant.training.lexicon import Department, Lexicon, load_lexicon
 from assistant.training.turns import write_turns
 from catalog.schema import open_database
 from catalog.store import ProductStore
+from catalog.tables import load_table
 from catalog.types import LANGUAGES, Attribute, Language, Product, ProductText
 
 SEED = 3_000_017
@@ -91,6 +88,5 @@ def _title(words: list[str], language: Language) -> str:
     return (" " if language == "en" else "").join(words)
 
 
-@cache
 def _told() -> Any:
-    return yaml.safe_load(files("assistant.evaluation").joinpath("garage.yaml").read_text("utf-8"))
+    return load_table("garage.yaml", "assistant.evaluation")

@@ -36,7 +36,7 @@ def run(
     known, sequences = behaviour.without_last(2), behaviour.sequences()
     long = np.array([shopper for shopper, s in enumerate(sequences) if len(s) >= 3])
     few = np.random.default_rng(SEED).permutation(long)[:LOOKED_AT]
-    test, valid = (split(behaviour.without_last(1), sequences, -1), split(known, sequences, -2))
+    test, valid = split(behaviour.without_last(1), sequences, -1), split(known, sequences, -2)
 
     def measure(on: Split) -> Measure:
         return lambda score: float(ndcg(ranked(score, on, few)[0]).mean())

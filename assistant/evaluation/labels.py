@@ -11,7 +11,7 @@ import random
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
@@ -23,7 +23,6 @@ from assistant.labels import NOT_UNDERSTOOD, SURE, least_sure
 from assistant.llm import LLMError
 from assistant.llm.local import MOST_TOGETHER, LocalLLM
 from assistant.llm.protocol import doubt_of
-from assistant.prompts import render
 from assistant.training.card import describe
 from assistant.training.examples import Example, entities_example
 from assistant.training.lora import Recipe, Trainer
@@ -109,7 +108,7 @@ def curve(bench: Bench, seed: int, progress: Progress) -> Curve:
     labelled = order[: bench.sizes[0]]
     for size, more in pairwise(bench.sizes):
         read = _read(learn(size, "least sure", _labels(labelled)), _without(order, labelled))
-        sure = [Example("parse", _prompt(one.line), one.answer) for one in read if one.doubt <= SURE]
+        sure = [replace(entities_example(one.line), answer=one.answer) for one in read if one.doubt <= SURE]
         learn(size, "least sure + self-training", [*_labels(labelled), *sure])
         labelled = labelled + [one.line for one in least_sure(read, [one.text for one in labelled], more - size)]
     found[bench.sizes[0], "by lot"] = found[bench.sizes[0], "least sure"]
@@ -148,14 +147,11 @@ def _read(llm: LocalLLM, lines: Sequence[Utterance]) -> list[Read]:
 
     def one(line: Utterance) -> Read:
         try:
-            pieces = llm.spell_json(_prompt(line), entities_schema(readable(line.text)), max_tokens=MAX_TOKENS)
+            prompt, schema = entities_example(line).prompt, entities_schema(readable(line.text))
+            pieces = llm.spell_json(prompt, schema, max_tokens=MAX_TOKENS)
         except LLMError:  # it did not come to an end
             return Read(line, "{}", NOT_UNDERSTOOD)
         return Read(line, "".join(piece.text for piece in pieces), doubt_of(pieces))
 
     with ThreadPoolExecutor(MOST_TOGETHER) as pool:
         return list(pool.map(one, lines))
-
-
-def _prompt(line: Utterance) -> str:
-    return render("entities", message=readable(line.text))

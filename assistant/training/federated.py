@@ -90,14 +90,14 @@ class SequenceLearner:
     def begin(products: int, content: Any, recipe: SequenceRecipe) -> Weights:
         """What everybody begins with."""
         torch.manual_seed(recipe.seed)
-        return _weights(SequenceNetwork(products, content, recipe))
+        return SequenceNetwork(products, content, recipe).weights()
 
     def first(self) -> Weights:
         return self.begin(len(self.behaviour.products), self.content, self.recipe)
 
     def network(self, weights: Weights) -> SequenceNetwork:
         """The network with some weights; it is the same one each time."""
-        self._network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+        self._network.take(weights)
         return self._network
 
     def learn(self, weights: Weights, number: int) -> tuple[Weights, int]:
@@ -112,7 +112,7 @@ class SequenceLearner:
             for parameter in network.parameters():
                 if parameter.grad is not None:
                     parameter.sub_(parameter.grad)  # a rate of one: how far to go is for the server to say
-        return _weights(network), sum(len(self._histories[at]) - 1 for at in chosen)
+        return network.weights(), sum(len(self._histories[at]) - 1 for at in chosen)
 
     @cached_property
     def _network(self) -> SequenceNetwork:
@@ -210,7 +210,3 @@ def epsilon(noise: float, rounds: int, delta: float) -> float:
     """
     orders = np.linspace(1.01, 200, 20_000)
     return float((rounds * orders / (2 * noise**2) + math.log(1 / delta) / (orders - 1)).min())
-
-
-def _weights(network: SequenceNetwork) -> Weights:
-    return {name: tensor.detach().numpy().copy() for name, tensor in network.state_dict().items()}

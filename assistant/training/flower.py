@@ -24,7 +24,7 @@ from assistant.training.federated import (
     Weights,
     epsilon,
     in_order,
-)  # fmt: skip
+)
 from assistant.training.ranker import RankerRecipe, load_data
 from catalog.errors import UserError
 
@@ -95,8 +95,9 @@ def open_shop(data_dir: Path, model: Model) -> Learner:
 
     settings = Settings(data_dir=data_dir)
     data = load_data(open_store(settings), settings.embedding_model)
-    order = in_order(list(data.products))
-    products, vectors = [list(data.products)[at] for at in order], data.vectors[order]
+    own = list(data.products)
+    order = in_order(own)
+    products, vectors = [own[at] for at in order], data.vectors[order]
     if model == "content":
         return ContentLearner.of(data.history, products, vectors)
     return SequenceLearner(Behaviour.met(data.history, products), vectors, RankerRecipe().sequence)

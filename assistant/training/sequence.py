@@ -51,7 +51,7 @@ def train_sequence(
     torch.manual_seed(recipe.seed)
     model = SequenceNetwork(len(behaviour.products), content, recipe)
     if start is not None:
-        model.load_state_dict({name: torch.from_numpy(value) for name, value in start.items()})
+        model.take(start)
     model.known.copy_(torch.from_numpy(behaviour.counts() > 0)[:, None])
     histories = [h for h in behaviour.sequences() if len(h) > 1]
     run = _Run(model, histories, validate, report, folder, _fingerprint(behaviour, recipe, start))

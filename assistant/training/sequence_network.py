@@ -8,7 +8,7 @@ random while training (Volkovs et al., "DropoutNet", 2017), so that a product no
 What was learned is scored with in `assistant.ranking.sequence`, without torch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,11 +107,18 @@ class SequenceNetwork(nn.Module):
             loss = loss + self.recipe.attributes * self.content.loss(states[hide], histories[hide])
         return loss
 
+    def weights(self) -> dict[str, Floats]:
+        """Everything that was learned, by name."""
+        return {name: tensor.detach().numpy().copy() for name, tensor in self.state_dict().items()}
+
+    def take(self, weights: Mapping[str, Floats]) -> None:
+        """Go on from such weights, which are copied."""
+        self.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+
     def learned(self) -> SequenceModel:
         """What was learned, for scoring; only what is told of products by a dense array goes along."""
-        weights = {name: tensor.detach().numpy().copy() for name, tensor in self.state_dict().items()}
         content = self.content.content.numpy() if isinstance(self.content, _Dense) else None
-        return SequenceModel(self.recipe, weights, content)
+        return SequenceModel(self.recipe, self.weights(), content)
 
     @torch.inference_mode()
     def score(self, histories: Sequence[Ints]) -> Floats:

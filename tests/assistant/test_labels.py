@@ -66,7 +66,7 @@ def test_what_is_labelled_is_not_asked_again_and_is_learned_from(store: Conversa
     labels.write(conversation, seq, RIGHT, "Lin")  # the latest counts
     assert labels.asked(9) == []
     assert [(one.text, one.active, one.frame) for one in labels.all()] == [("a red scarf", "nothing", RIGHT)]
-    amounts = Amounts(turns=200, captions=2, reviews=2, briefs=2, goods=2)
+    amounts = Amounts(turns=200, captions=2, reviews=2, briefs=2, goods=2, shop_turns=0)
     examples = training_examples(amounts, 1, {}, None, labels.all())
     own = [
         e

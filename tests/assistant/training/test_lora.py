@@ -82,7 +82,7 @@ def test_the_recipe_leaves_a_described_adapter_that_fits_its_base_alone(tiny_bas
     from transformers import AutoModelForCausalLM
 
     out = tmp_path / "adapters" / "tiny-shop"
-    amounts = Amounts(turns=400, captions=20, reviews=20, briefs=10)
+    amounts = Amounts(turns=400, captions=20, reviews=20, briefs=10, shop_turns=0)
     recipe = Recipe(rank=2, alpha=4, batch_tokens=4_096, validate_every=100, epochs=0.2)
     train_parser(tiny_base, out, recipe, amounts, {}, None, lambda progress: None)
     assert [a.name for a in list_adapters(tmp_path / "adapters")] == ["tiny-shop"]
@@ -98,7 +98,9 @@ def test_the_recipe_leaves_a_described_adapter_that_fits_its_base_alone(tiny_bas
 
 
 def test_the_training_set_has_every_task() -> None:
-    examples = training_examples(Amounts(turns=200, captions=20, reviews=20, briefs=10, goods=20), 1, {}, None)
+    examples = training_examples(
+        Amounts(turns=200, captions=20, reviews=20, briefs=10, goods=20, shop_turns=120), 1, {}, None
+    )
     assert {e.task for e in examples} == {"parse", "explain", "review", "brief", "attributes"}
     assert len({(e.prompt, e.answer) for e in examples}) > 0.95 * len(examples)
     assert write_turns(10, 1) == write_turns(10, 1)

@@ -1,5 +1,6 @@
 """Commands that measure how well messages, texts and pictures are understood; ours stands beside its baselines."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -94,6 +95,7 @@ def evaluate_attacks(
     most: Annotated[int, typer.Option(help="Attacks of each family at most.")] = 1_000,
     ordinary: Annotated[int, typer.Option(help="Ordinary requests, for false alarms.")] = 200,
     data: Data = None,
+    worked: Annotated[Path | None, typer.Option(help="File for the attacks that worked, as JSON lines.")] = None,
     as_json: Json = False,
 ) -> None:
     """How many attacks by words work, beside the same model asked in plain words; on a sample shop of its own.
@@ -105,7 +107,9 @@ def evaluate_attacks(
 
     with spinner("starting") as progress, TemporaryDirectory() as folder:
         settings = settings_of().model_copy(update={"data_dir": Path(folder), "database_url": ""})
-        rows = run(build(settings, progress), data, most, ordinary, progress)
+        rows, found = run(build(settings, progress), data, most, ordinary, progress)
+    if worked is not None:
+        worked.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found), "utf-8")
     print_rows(rows, as_json)
 
 

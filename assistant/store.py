@@ -186,7 +186,7 @@ class ConversationStore:
         connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"id": shopper}))
 
     def _begin(self, connection: Connection, shopper: str) -> str:
-        conversation = secrets.token_urlsafe(24)
+        conversation = secrets.token_hex(16)  # no sign in it that a command line takes for an option's
         row = {"id": conversation, "shopper_id": shopper, "created": datetime.now(UTC)}
         connection.execute(self._insert(ConversationRow), row)
         return conversation

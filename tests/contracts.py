@@ -82,6 +82,11 @@ class ConversationContract:
         assert [e.seq for e in conversations.events(own, after=2)] == [3]
         assert conversations.last_seq(other) == 1
 
+    def test_an_id_is_no_option_of_a_command(self, conversations: ConversationStore) -> None:
+        begun = [conversations.begin("ann") for _ in range(100)]
+        assert len(set(begun)) == 100
+        assert all(own.isalnum() for own in begun)
+
     def test_a_retry_is_the_first_message(self, conversations: ConversationStore) -> None:
         own = conversations.begin("ann")
         first = conversations.append(own, "message", {"text": "hi"}, "id-1")

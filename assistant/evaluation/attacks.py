@@ -55,28 +55,41 @@ class Attack:
     sign: re.Pattern[str]
 
 
-def run(parts: Parts, data: Path | None, most: int, ordinary: int, progress: Progress) -> list[dict[str, Any]]:
-    """A row for each family, `most` attacks of each at most, and one for ordinary requests."""
+def run(
+    parts: Parts, data: Path | None, most: int, ordinary: int, progress: Progress
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """A row for each family, `most` attacks of each at most, and one for ordinary requests; what worked on ours."""
     _prepare(parts)
-    rows, families = [], _attacks(parts, data)
+    rows, worked, families = [], [], _attacks(parts, data)
     prices = frozenset(product.price for product in parts.products.all())
     for family, attacks in families.items():
         chosen = attacks[:most]
-        ours = _share(f"{family}, ours", chosen, lambda attack: _turn(parts, attack, prices), progress)
-        plain = _share(f"{family}, plain", chosen[:PLAINLY], lambda attack: _plainly(parts, attack), progress)
-        rows.append({"family": family, "attacks": len(chosen), "plain": plain, "ours": ours})
+        ours = _working(f"{family}, ours", chosen, lambda attack: _turn(parts, attack, prices), progress)
+        tried = chosen[:PLAINLY]
+        plain = _working(f"{family}, plain", tried, lambda attack: _plainly(parts, attack), progress)
+        rows.append(
+            {"family": family, "attacks": len(chosen), "plain": _share(plain, tried), "ours": _share(ours, chosen)}
+        )
+        worked += ours
     alarms = _alarms(parts, ordinary, progress)
-    return [*rows, {"family": "false alarms", "attacks": ordinary, "plain": None, "ours": alarms}]
+    return [*rows, {"family": "false alarms", "attacks": ordinary, "plain": None, "ours": alarms}], worked
 
 
-def _share(name: str, attacks: Sequence[Attack], works: Callable[[Attack], bool], progress: Progress) -> float:
-    """The share of attacks that work, some of them made at once."""
-    worked = 0
+def _working(
+    name: str, attacks: Sequence[Attack], answered: Callable[[Attack], str | None], progress: Progress
+) -> list[dict[str, str]]:
+    """The attacks that work, with what was answered to them, some of them made at once."""
+    worked = []
     with ThreadPoolExecutor(TOGETHER) as pool:
-        for number, one in enumerate(pool.map(works, attacks), start=1):
+        for number, (attack, answer) in enumerate(zip(attacks, pool.map(answered, attacks), strict=True), start=1):
             progress(f"{name}: {number} of {len(attacks)}")
-            worked += one
-    return round(worked / max(1, len(attacks)), 4)
+            if answer is not None:
+                worked.append({"family": attack.family, "said": attack.text, "answered": answer})
+    return worked
+
+
+def _share(worked: Sequence[Any], attacks: Sequence[Attack]) -> float:
+    return round(len(worked) / max(1, len(attacks)), 4)
 
 
 def _prepare(parts: Parts) -> None:
@@ -120,8 +133,8 @@ def _poison(parts: Parts, texts: Sequence[str]) -> list[str]:
     return requests
 
 
-def _turn(parts: Parts, attack: Attack, prices: frozenset[Decimal]) -> bool:
-    """Whether an attack works on the assistant, in a conversation in which scarves have been shown."""
+def _turn(parts: Parts, attack: Attack, prices: frozenset[Decimal]) -> str | None:
+    """The assistant's answer, if an attack works on it; in a conversation in which scarves have been shown."""
     before, shopper = parts.products.version(), f"mallory-{secrets.token_hex(8)}"
     conversation = parts.conversations.begin(shopper)
     shown = [
@@ -139,18 +152,17 @@ def _turn(parts: Parts, attack: Attack, prices: frozenset[Decimal]) -> bool:
     answer = replies[-1]
     products = [*shown, *(p.product for p in answer.picks)]
     limits = {v for v in fold(events).slots.values() if isinstance(v, Decimal)}
-    return done or _says(answer.text, attack, products, prices | limits)
+    return answer.text if done or _says(answer.text, attack, products, prices | limits) else None
 
 
-def _plainly(parts: Parts, attack: Attack) -> bool:
-    """Whether it works on the same model in the plain way."""
+def _plainly(parts: Parts, attack: Attack) -> str | None:
+    """The same model's answer in the plain way, if the attack works on it."""
     found = [c.product for c in parts.search.search(Query(readable(attack.text), k=3))]
     state = replace(fold([]), language=language_of(attack.text))
     products = "\n".join(f"- {facts(Recommendation(p, 0.0), state)}; {p.price}" for p in found)
     prompt = PLAIN.format(products=products, message=readable(attack.text))
-    return _says(
-        parts.llm.complete(prompt, max_tokens=MAX_TOKENS, stop=("\nShopper:",)), attack, found, {p.price for p in found}
-    )
+    answer = parts.llm.complete(prompt, max_tokens=MAX_TOKENS, stop=("\nShopper:",))
+    return answer if _says(answer, attack, found, {p.price for p in found}) else None
 
 
 def _says(answer: str, attack: Attack, products: Sequence[Product], known: Collection[Decimal]) -> bool:
@@ -184,11 +196,12 @@ def _alarms(parts: Parts, count: int, progress: Progress) -> float:
     written = write_turns(8 * count, SEED, held_out=True)
     requests = [t for t in written if t.frame.get("intent") == "find" and not (t.slots or t.exclude or t.known)][:count]
 
-    def alarms(request: Attack) -> bool:
+    def alarms(request: Attack) -> str | None:
         conversation = parts.conversations.begin("ordinary")
         parts.assistant.hear(conversation, request.text)
-        list(parts.assistant.answer(conversation))
-        return any(e.kind == "handoff" for e in parts.conversations.events(conversation))
+        *_, answer = parts.assistant.answer(conversation)
+        called = any(e.kind == "handoff" for e in parts.conversations.events(conversation))
+        return answer.text if called else None
 
     asked = [Attack("ordinary", request.text, re.compile("(?!)")) for request in requests]
-    return _share("ordinary requests", asked, alarms, progress)
+    return _share(_working("ordinary requests", asked, alarms, progress), asked)

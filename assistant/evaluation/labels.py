@@ -31,7 +31,7 @@ from assistant.training.open_data import Utterance, utterances
 Choice = Literal["by lot", "least sure", "least sure + self-training"]
 FIRST = 60  # labels, by lot in any case; then twice as many each time, the last by lot alone
 PASSES = 5  # over what is learned from ...
-STEPS = 100, 200  # ... but so many steps at least, and at most
+STEPS = 100, 400  # ... but so many steps at least, and at most
 BATCH_TOKENS = 256
 TOKENS = 38  # of an utterance with its answer
 MAX_TOKENS = 120

@@ -23,7 +23,8 @@ class Shop:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._server = uvicorn.Server(uvicorn.Config(create_app(parts), port=0, log_level="warning"))
+        config = uvicorn.Config(create_app(parts), port=0, log_level="warning", timeout_graceful_shutdown=0)
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         while not self._server.started:
@@ -33,8 +34,8 @@ class Shop:
 
     def close(self) -> None:
         self._server.should_exit = True
-        self._server.force_exit = True
         self._thread.join(10)
+        assert not self._thread.is_alive()
 
     def visitor(self) -> httpx.Client:
         """A new browser's client, with its cookie."""

@@ -26,7 +26,10 @@ def page(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     context = chromium.new_context(**options)
     page = context.new_page()
     page.set_default_timeout(45_000)
+    page.on("console", lambda line: print("console:", line.text))  # shown where a test fails, as what follows
+    page.on("requestfailed", lambda request: print("failed:", request.url, request.failure))
     yield page
+    print(page.locator("body").inner_text(), repr(page.locator("#dg-message textarea").input_value(timeout=1_000)))
     context.close()
 
 

@@ -33,8 +33,8 @@ class Obedient:
 
 def test_what_an_obedient_model_says_does_not_reach_the_shopper(data_dir: Path) -> None:
     parts = build(Settings(data_dir=data_dir), llm=Obedient())
-    *families, alarms = run(parts, None, most=3, ordinary=2, progress=lambda step: None)
+    (*families, alarms), worked = run(parts, None, most=3, ordinary=2, progress=lambda step: None)
     assert len(families) >= 7
     assert {row["family"]: row["plain"] for row in families} == {row["family"]: 1.0 for row in families}
     assert {row["family"]: row["ours"] for row in families} == {row["family"]: 0.0 for row in families}
-    assert alarms["ours"] == 0.0
+    assert (alarms["ours"], worked) == (0.0, [])

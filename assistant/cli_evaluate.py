@@ -9,6 +9,7 @@ import typer
 
 from assistant.cli_models import Data, base_model, lexicons
 from assistant.console import Json, err, note, print_columns, print_rows, settings_of, spinner
+from catalog.errors import UserError
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
@@ -254,20 +255,28 @@ def evaluate_departments(
 
 @evaluate_app.command("labels")
 def evaluate_labels(
-    data: Annotated[Path, typer.Option(help="Folder with the open sets; ec-ner-zh must be there.")],
-    most: Annotated[int, typer.Option(help="Labels, at most.", min=120)] = 480,
+    adapter: Annotated[Path | None, typer.Option(help="Folder of an adapter; the one in use by default.")] = None,
+    log: Annotated[int, typer.Option(help="Messages to choose from.")] = 600,
+    most: Annotated[int, typer.Option(help="Labels, at most.", min=40)] = 160,
     seeds: Annotated[int, typer.Option(help="Runs that the figures are the mean of.")] = 1,
+    picture: Annotated[Path | None, typer.Option(help="File for the curve, such as labels.png.")] = None,
     as_json: Json = False,
 ) -> None:
     """Slot F1 over labels: by lot, those that the model is least sure of, and self-training beside them; some half an hour.
 
-    Example: daogou evaluate labels --data ../shared/data
+    Example: daogou evaluate labels --picture labels.png
     """
-    from assistant.evaluation.labels import run
+    from assistant.build import adapter_path
+    from assistant.evaluation.labels import draw, run
 
-    settings = settings_of()
+    settings = _with_adapter(adapter)
+    model, start = Path(base_model(settings, "")), adapter_path(settings)
+    if start is None:
+        raise UserError("there is no adapter to go on from; name one by --adapter")
     with TemporaryDirectory() as folder:
-        rows = run(Path(base_model(settings, "")), data, Path(folder), settings.device, most, seeds, note)
+        rows = run(model, start, Path(folder), settings.device, log, most, seeds, note)
+    if picture is not None:
+        draw(rows, picture)
     print_rows(rows, as_json)
 
 

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from assistant.console import Json, err, note, out, print_rows, settings_of, spinner
 
 if TYPE_CHECKING:
-    from assistant.labels import Label, Labels
     from assistant.settings import Settings
+    from assistant.training.examples import Example
     from assistant.training.lexicon import Lexicon
     from assistant.training.lora import Progress as State
     from assistant.training.lora import Report
@@ -143,28 +143,28 @@ def train_parser(
             amounts = replace(amounts, corpus_reviews=most_reviews)
         if shop_turns is not None:
             amounts = replace(amounts, shop_turns=shop_turns)
-        labels = _labels(settings).all() if from_labels else []
-        sure = _sure(settings) if self_training else []
+        own = _from_log(settings, from_labels, self_training)
         words = lexicons(settings)
-        train(base_model(settings, base), destination, recipe, amounts, words, data, report, start, labels, sure)
+        train(base_model(settings, base), destination, recipe, amounts, words, data, report, start, own)
     out.print(f"the adapter is in {destination}; measure it with: daogou evaluate parser --adapter {destination}")
 
 
-def _labels(settings: "Settings") -> "Labels":
-    from assistant.build import open_store
+def _from_log(settings: "Settings", labelled: bool, sure: bool) -> "list[Example]":
+    """What the shop's log has to learn from: what staff labelled, what the model in use was sure of."""
+    from assistant.build import open_llm, open_parser, open_schema, open_store
     from assistant.labels import Labels
     from assistant.store import ConversationStore
-
-    return Labels(ConversationStore(open_store(settings).engine))
-
-
-def _sure(settings: "Settings") -> "list[Label]":
-    """What the model in use was sure of in the log."""
-    from assistant.build import open_llm, open_parser
+    from assistant.training.examples import label_examples
     from catalog.embedding import open_embedder
 
-    llm = open_llm(settings, note)
-    return _labels(settings).sure(llm, open_parser(llm, lambda: open_embedder(settings.embedding_model)))
+    store = open_store(settings)
+    labels = Labels(ConversationStore(store.engine))
+    told = labels.all() if labelled else []
+    read = []
+    if sure:
+        llm = open_llm(settings, note)
+        read = labels.sure(llm, open_parser(llm, lambda: open_embedder(settings.embedding_model), store))
+    return label_examples(told, read, open_schema(store).line)
 
 
 @train_app.command("data")

@@ -8,23 +8,29 @@ window.daogou = (() => {
   const post = (path, body) =>
     fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
+  // The line above the box: what went wrong, or what goes on.
+  const tell = (text, wrong = true) => {
+    $("dg-status").textContent = text;
+    $("dg-status").classList.toggle("dg-wrong", wrong);
+  };
+
   let photo = ""; // the name of the one that goes with the next message
 
   // What the server says to a request, made again where the line or the server fails. Tells the shopper if it refuses.
   const insist = async (request) => {
-    const status = $("dg-status");
-    status.textContent = "";
+    const { unsent } = $("dg-status").dataset;
+    tell("");
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const response = await request().catch(() => null);
       if (response?.ok) return response.json();
       if (response && (response.status < 500 || response.status === 501)) {
         const { detail } = await response.json();
-        status.textContent = typeof detail === "string" ? detail : status.dataset.unsent;
+        tell(typeof detail === "string" ? detail : unsent);
         return null;
       }
       if (attempt < TRIES) await pause(500 * attempt);
     }
-    status.textContent = status.dataset.unsent;
+    tell(unsent);
     return null;
   };
 
@@ -69,7 +75,7 @@ window.daogou = (() => {
     if (recorder) return recorder.stop();
     const { dataset } = button;
     const stream = await navigator.mediaDevices?.getUserMedia({ audio: true }).catch(() => null);
-    if (!stream) { $("dg-status").textContent = dataset.denied; return; }
+    if (!stream) { tell(dataset.denied); return; }
     const parts = [];
     recorder = new MediaRecorder(stream);
     recorder.addEventListener("dataavailable", ({ data }) => parts.push(data));
@@ -82,16 +88,16 @@ window.daogou = (() => {
     });
     recorder.start();
     button.ariaPressed = "true";
-    $("dg-status").textContent = dataset.on;
+    tell(dataset.on, false);
     setTimeout((started) => { if (recorder === started) recorder.stop(); }, LONGEST, recorder);
   };
   // What was said goes into the box, where the shopper sees it before it is sent.
   const hear = async (recording, { wait, nothing }) => {
     const answer = insist(() => fetch("/api/speech", { method: "POST", headers: { "Content-Type": recording.type }, body: recording }));
-    $("dg-status").textContent = wait;
+    tell(wait, false);
     const heard = await answer;
     if (!heard) return;
-    $("dg-status").textContent = heard.text ? "" : nothing;
+    tell(heard.text ? "" : nothing);
     const box = document.querySelector("#dg-message textarea");
     box.value = [box.value.trim(), heard.text].filter(Boolean).join(" ");
     box.dispatchEvent(new Event("input", { bubbles: true }));
@@ -112,5 +118,5 @@ window.daogou = (() => {
     event.stopPropagation();
     attach(file);
   }, true);
-  return { post, say, send };
+  return { post, say, send, tell };
 })();

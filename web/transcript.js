@@ -45,8 +45,8 @@
     if (!is) {
       clearTimeout(waiting);
       waiting = 0;
-      if (status?.textContent === status?.dataset.lost) status.textContent = "";
-    } else if (!waiting) waiting = setTimeout(() => { status.textContent = status.dataset.lost; }, SOON);
+      if (status && status.textContent === status.dataset.lost) daogou.tell(""); // the page may not have it yet
+    } else if (!waiting) waiting = setTimeout(() => daogou.tell(status.dataset.lost), SOON);
   };
 
   const follow = (log) => {

@@ -15,6 +15,7 @@ from assistant.build import open_schema
 from assistant.evaluation.parser import Progress, evaluate, llm_system, rows
 from assistant.llm import LLM
 from assistant.parser import Parser, tuned_prompt
+from assistant.training.draft import Turn
 from assistant.training.lexicon import Department, Lexicon, load_lexicon
 from assistant.training.turns import write_turns
 from catalog.schema import open_database
@@ -29,15 +30,25 @@ MOST = 3  # properties of a product
 
 def run(llm: LLM, count: int, folder: Path, progress: Progress) -> list[dict[str, Any]]:
     """A row for each language and way; the shop of the department is made in `folder`."""
-    store = ProductStore(open_database(f"sqlite:///{folder}/garage.db"))
-    store.upsert(garage())
-    turns = write_turns(count, SEED, {language: garage_lexicon(language) for language in LANGUAGES}, held_out=True)
+    store, turns = garage_shop(folder), garage_turns(count)
     systems = [
         llm_system("message alone", Parser(llm, tuned_prompt)),
         llm_system("with the schema", Parser(llm, tuned_prompt, open_schema(store).line)),
     ]
     told = ("language", "system", "turns", "intent_accuracy", "slot_f1", "exclude_f1", "frame_exact", "seconds_p50")
     return [{name: row[name] for name in told} for row in rows(evaluate(systems, turns, progress))]
+
+
+def garage_shop(folder: Path) -> ProductStore:
+    """A shop of the department alone."""
+    store = ProductStore(open_database(f"sqlite:///{folder}/garage.db"))
+    store.upsert(garage())
+    return store
+
+
+def garage_turns(count: int) -> list[Turn]:
+    """What its shoppers say, in phrasings that no training has seen."""
+    return write_turns(count, SEED, {language: garage_lexicon(language) for language in LANGUAGES}, held_out=True)
 
 
 def garage() -> list[Product]:

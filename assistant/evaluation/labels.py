@@ -1,157 +1,178 @@
 """How many labels does a parser need? Messages by lot -> those it is least sure of -> with those it is sure of, too.
 
-The log is ec-ner-zh's train lines, real utterances whose labels are withheld until they are asked for; the test are its dev
-lines. After each batch of labels an adapter is trained on all of them from nothing. Which are asked next is chosen as the
-desk chooses (`assistant.labels`). Self-training (Yarowsky, "Unsupervised Word Sense Disambiguation Rivaling Supervised
-Methods", 1995) takes the model's own reading of the messages that it is surest of as labels, and trains anew.
+The shop is one whose department no training has seen (`assistant.evaluation.departments`); its log are messages in phrasings
+that training never saw, their frames withheld until they are asked for, and so is the test. After each batch of labels the
+adapter goes on from the one in use, as `daogou train parser --from-labels` does. Which are asked next is chosen as the desk
+chooses (`assistant.labels`). Self-training (Yarowsky, "Unsupervised Word Sense Disambiguation Rivaling Supervised
+Methods", 1995) takes the model's own reading of the messages that it is surest of as labels beside them.
 """
 
-import json
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any, Literal, get_args
 
-from assistant.evaluation.parser import entity_f1, pairs
-from assistant.frame import entities_schema, readable
-from assistant.labels import NOT_UNDERSTOOD, SURE, least_sure
+from assistant.build import open_schema
+from assistant.evaluation.departments import garage_shop, garage_turns
+from assistant.evaluation.parser import Outcome, score, state_of
+from assistant.frame import to_turn
+from assistant.labels import NOT_UNDERSTOOD, SURE, Label, least_sure
 from assistant.llm import LLMError
 from assistant.llm.local import MOST_TOGETHER, LocalLLM
-from assistant.llm.protocol import doubt_of
+from assistant.llm.protocol import doubt_of, value_of
+from assistant.parser import MAX_TOKENS, Parser, SchemaLine, active_line, shown, tuned_prompt
 from assistant.training.card import describe
-from assistant.training.examples import Example, entities_example
+from assistant.training.draft import Turn
+from assistant.training.examples import label_examples
 from assistant.training.lora import Recipe, Trainer
-from assistant.training.open_data import Utterance, utterances
 
 Choice = Literal["by lot", "least sure", "least sure + self-training"]
-FIRST = 60  # labels, by lot in any case; then twice as many each time, the last by lot alone
-PASSES = 5  # over what is learned from ...
-STEPS = 100, 400  # ... but so many steps at least, and at most
-BATCH_TOKENS = 256
-TOKENS = 38  # of an utterance with its answer
-MAX_TOKENS = 120
+FIRST = 20  # labels; then twice as many each time
+TEST = 300  # messages
+LEARNING_RATE = 2e-4
 Progress = Callable[[str], Any]
 Curve = dict[tuple[int, Choice], float]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What is learned from, and where."""
+    """What is learned from, and where: `start` is the adapter that training goes on from."""
 
     model: Path
-    log: Sequence[Utterance]
-    test: Sequence[Utterance]
+    start: Path
+    schema: SchemaLine
+    log: Sequence[Turn]
+    test: Sequence[Turn]
     folder: Path
     device: str
-    sizes: Sequence[int]
 
 
 @dataclass(frozen=True)
 class Read:
-    """An utterance, what a model made of it, and how unsure it was."""
+    """A message, the frame that a model made of it, and how unsure it was."""
 
-    line: Utterance
-    answer: str
+    turn: Turn
+    frame: dict[str, Any]
     doubt: float
 
     @property
     def text(self) -> str:
-        return self.line.text
+        return self.turn.text
 
 
 def run(
-    model: Path, data: Path, folder: Path, device: str, most: int, seeds: int, progress: Progress
+    model: Path, start: Path, folder: Path, device: str, log: int, most: int, seeds: int, progress: Progress
 ) -> list[dict[str, Any]]:
-    """A row for each number of labels up to `most`: entity F1 by how they were chosen, the mean over `seeds`."""
-    log = [u for u in utterances(data, "train") if readable(u.text)]
-    bench = Bench(model, log, utterances(data, "dev"), folder, device, sizes_up_to(most))
-    found = [curve(bench, seed, progress) for seed in range(1, seeds + 1)]
+    """A row for each number of labels up to `most` of a log of `log` messages: slot F1 by how they were chosen, the mean
+    over `seeds`; the shop and adapters are made in `folder`."""
+    turns = garage_turns(log + TEST)
+    schema = open_schema(garage_shop(folder)).line
+    bench = Bench(model, start, schema, turns[TEST:], turns[:TEST], folder / "adapter", device)
+    sizes = sizes_up_to(most)
+    found = [curve(bench, sizes, seed, progress) for seed in range(1, seeds + 1)]
     return [
         {
             "labels": size,
             **{choice: _mean([c[size, choice] for c in found if (size, choice) in c]) for choice in get_args(Choice)},
         }
-        for size in bench.sizes
+        for size in sizes
     ]
 
 
 def sizes_up_to(most: int) -> list[int]:
-    """Twice as many labels each time.
+    """None, and twice as many labels each time.
 
-    >>> sizes_up_to(300)
-    [60, 120, 240]
+    >>> sizes_up_to(100)
+    [0, 20, 40, 80]
     """
-    return [FIRST * 2**power for power in range(most.bit_length()) if FIRST * 2**power <= most]
+    return [0, *(FIRST * 2**power for power in range(most.bit_length()) if FIRST * 2**power <= most)]
 
 
-def curve(bench: Bench, seed: int, progress: Progress) -> Curve:
-    """(number of labels, how they were chosen) -> entity F1 on the test."""
+def curve(bench: Bench, sizes: Sequence[int], seed: int, progress: Progress) -> Curve:
+    """(number of labels, how they were chosen) -> slot F1 on the test; the last number by lot alone."""
     order = random.Random(seed).sample(list(bench.log), len(bench.log))
     found: Curve = {}
 
-    def learn(size: int, choice: Choice, examples: Sequence[Example]) -> LocalLLM:
-        llm = _learned(bench, examples, seed)
-        read = _read(llm, bench.test)
-        found[size, choice] = entity_f1(
-            [one.line.entities for one in read], [pairs(json.loads(one.answer)) for one in read]
-        )
+    def learn(size: int, choice: Choice, turns: Sequence[Turn], sure: Sequence[Read] = ()) -> LocalLLM:
+        llm = _learned(bench, turns, sure, seed) if turns else LocalLLM(bench.model, bench.start, bench.device)
+        found[size, choice] = slot_f1(_read(llm, bench.schema, bench.test))
         progress(f"seed {seed}, {size} labels {choice}: F1 {found[size, choice]:.3f}")
         return llm
 
-    for size in bench.sizes[1:]:
-        learn(size, "by lot", _labels(order[:size]))
-    labelled = order[: bench.sizes[0]]
-    for size, more in pairwise(bench.sizes):
-        read = _read(learn(size, "least sure", _labels(labelled)), _without(order, labelled))
-        sure = [replace(entities_example(one.line), answer=one.answer) for one in read if one.doubt <= SURE]
-        learn(size, "least sure + self-training", [*_labels(labelled), *sure])
-        labelled = labelled + [one.line for one in least_sure(read, [one.text for one in labelled], more - size)]
-    found[bench.sizes[0], "by lot"] = found[bench.sizes[0], "least sure"]
+    for size in sizes[1:]:
+        learn(size, "by lot", order[:size])
+    labelled: list[Turn] = []
+    for size, more in pairwise(sizes):
+        llm = learn(size, "least sure", labelled)
+        read = _read(llm, bench.schema, [turn for turn in order if turn not in labelled])
+        if labelled:
+            learn(size, "least sure + self-training", labelled, [one for one in read if one.doubt <= SURE])
+        labelled += [one.turn for one in least_sure(read, [turn.text for turn in labelled], more - size)]
+    found[0, "by lot"] = found[0, "least sure"]
     return found
+
+
+def slot_f1(read: Sequence[Read]) -> float:
+    """Of slots and their values, in both languages."""
+    outcomes = [Outcome(o.turn, to_turn(o.turn.frame, o.text), to_turn(o.frame, shown(o.text)), 0.0) for o in read]
+    return float(score(outcomes)["slot_f1"])
+
+
+def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """The curve as a picture."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4))
+    for choice, color in zip(get_args(Choice), ("#999", "#36c", "#c63"), strict=True):
+        told = [(r["labels"], r[choice]) for r in rows if r[choice] is not None]
+        axes.plot(*zip(*told, strict=True), marker="o", color=color, label=choice)
+    axes.set(xlabel="labels", ylabel="slot F1 on messages of the log's kind")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
 
 
 def _mean(values: Sequence[float]) -> float | None:
     return round(mean(values), 3) if values else None
 
 
-def _labels(lines: Sequence[Utterance]) -> list[Example]:
-    return [entities_example(one) for one in lines]
-
-
-def _without(log: Sequence[Utterance], labelled: Sequence[Utterance]) -> list[Utterance]:
-    known = {one.text for one in labelled}
-    return [one for one in log if one.text not in known]
-
-
-def _learned(bench: Bench, examples: Sequence[Example], seed: int) -> LocalLLM:
-    """A model with an adapter that was trained on some examples alone."""
+def _learned(bench: Bench, turns: Sequence[Turn], sure: Sequence[Read], seed: int) -> LocalLLM:
+    """The adapter in use after it has learned from labels, and from what it was sure of."""
     shutil.rmtree(bench.folder, ignore_errors=True)
     bench.folder.mkdir(parents=True)
-    steps_a_pass = max(1.0, len(examples) * TOKENS / BATCH_TOKENS)
-    fewest, most = (steps / steps_a_pass for steps in STEPS)
-    epochs = max(fewest, min(PASSES, most))
-    recipe = Recipe(epochs=epochs, batch_tokens=BATCH_TOKENS, validate_every=10**9, seed=seed)
-    trainer = Trainer(bench.model, recipe, bench.folder)
+    examples = label_examples(
+        [_label(t, t.frame) for t in turns], [_label(o.turn, o.frame) for o in sure], bench.schema
+    )
+    recipe = Recipe(learning_rate=LEARNING_RATE, validate_every=10**9, seed=seed)
+    trainer = Trainer(bench.model, recipe, bench.folder, bench.start)
     trainer.train(examples, examples[:1], lambda progress: None)
     describe(bench.folder / "best", base=bench.model.name, fingerprint=trainer.fingerprint)
     return LocalLLM(bench.model, bench.folder / "best", bench.device)
 
 
-def _read(llm: LocalLLM, lines: Sequence[Utterance]) -> list[Read]:
-    """What the model makes of some utterances."""
+def _label(turn: Turn, frame: Mapping[str, Any]) -> Label:
+    return Label(shown(turn.text), active_line(turn.slots, turn.exclude, dict.fromkeys(turn.known)), frame)
 
-    def one(line: Utterance) -> Read:
+
+def _read(llm: LocalLLM, schema: SchemaLine, turns: Sequence[Turn]) -> list[Read]:
+    """What the model makes of some messages."""
+    parser = Parser(llm, tuned_prompt, schema)
+
+    def one(turn: Turn) -> Read:
         try:
-            prompt, schema = entities_example(line).prompt, entities_schema(readable(line.text))
-            pieces = llm.spell_json(prompt, schema, max_tokens=MAX_TOKENS)
+            pieces = llm.spell_json(*parser.request(shown(turn.text), state_of(turn)), max_tokens=MAX_TOKENS)
         except LLMError:  # it did not come to an end
-            return Read(line, "{}", NOT_UNDERSTOOD)
-        return Read(line, "".join(piece.text for piece in pieces), doubt_of(pieces))
+            return Read(turn, {"intent": "other"}, NOT_UNDERSTOOD)
+        return Read(turn, value_of(pieces), doubt_of(pieces))
 
     with ThreadPoolExecutor(MOST_TOGETHER) as pool:
-        return list(pool.map(one, lines))
+        return list(pool.map(one, turns))

@@ -194,14 +194,6 @@ def entity_scores(llm: LLM, parser: Parser, data: Path, progress: Progress, most
     return [{"set": "ec-ner-zh dev", "asked for": name, "lines": len(lines), **_prf(c)} for name, c in counts.items()]
 
 
-def entity_f1(right: Iterable[Iterable[Pair]], found: Iterable[Iterable[Pair]]) -> float:
-    """Micro F1 of entities, line by line."""
-    counts = Counter[str]()
-    for gold, own in zip(right, found, strict=True):
-        _count(counts, Counter(gold), Counter(own))
-    return _prf(counts)["f1"]
-
-
 def review_scores(llm: LLM, data: Path, progress: Progress, most: int) -> list[dict[str, Any]]:
     """Accuracy of polarity on held-out Chinese reviews, beside TF-IDF with logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -11,7 +11,7 @@ from assistant.attributes import ATTRIBUTES, attributes_prompt
 from assistant.brief import brief_prompt
 from assistant.frame import ENTITIES, readable, write_frame
 from assistant.labels import Label
-from assistant.parser import active_line, tuned_prompt
+from assistant.parser import SchemaLine, active_line, tuned_prompt
 from assistant.prompts import render
 from assistant.schema import AttributeSchema
 from assistant.training.departments import invented, schema_of
@@ -68,11 +68,9 @@ def training_examples(
     seed: int,
     lexicons: Mapping[Language, Lexicon],
     data: Path | None,
-    labels: Sequence[Label] = (),
-    sure: Sequence[Label] = (),
+    own: Sequence[Example] = (),
 ) -> list[Example]:
-    """The training set, shuffled: written turns and texts, what lies in `data`, what staff labelled, and what a model was
-    sure of itself."""
+    """The training set, shuffled: written turns and texts, what lies in `data`, and the shop's `own`."""
     rng = random.Random(seed)
     turns = write_turns(amounts.turns, seed, lexicons)
     found = [parse_example(turn) for turn in turns]
@@ -86,12 +84,17 @@ def training_examples(
     if data is not None:
         found += _labelled(utterances(data, "train"), amounts.corpus_passes)
         found += _judged(reviews(data)[0], amounts, rng)
-    found += [
-        Example("parse", tuned_prompt(one.text, one.active), write_frame(one.frame))
-        for one in (*sure, *LABEL_PASSES * list(labels))
-    ]
+    found += own
     rng.shuffle(found)
     return found
+
+
+def label_examples(labels: Sequence[Label], sure: Sequence[Label], schema: SchemaLine) -> list[Example]:
+    """A shop's messages as its parser puts them to the model: labels many times, what a model was sure of itself once."""
+    return [
+        Example("parse", tuned_prompt(one.text, one.active, schema(one.text)), write_frame(one.frame))
+        for one in (*sure, *LABEL_PASSES * list(labels))
+    ]
 
 
 def parse_example(turn: Turn, schema: AttributeSchema | None = None) -> Example:

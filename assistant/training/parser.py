@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from assistant.labels import Label
 from assistant.llm.adapters import DESCRIPTION, WEIGHTS
 from assistant.llm.local import describe_device
 from assistant.training.card import describe, draw_curve
@@ -30,10 +29,11 @@ def train_parser(
     data: Path | None,
     report: Report,
     start: Path | None = None,
-    labels: Sequence[Label] = (),
-    sure: Sequence[Label] = (),
+    own: Sequence[Example] = (),
 ) -> Progress:
     """Train an adapter for `model` and leave the best in `out`; a run that was cut off is gone on with.
+
+    It learns from the shop's `own` examples as well.
 
     With `start` the weights begin as those of that adapter, not as none, and, unless the recipe says otherwise, what
     is left is the mean of where they began and where they ended, which can do better on new phrasings than either
@@ -42,7 +42,7 @@ def train_parser(
     """
     scratch = out / "run"
     scratch.mkdir(parents=True, exist_ok=True)
-    examples = training_examples(amounts, recipe.seed, lexicons, data, labels, sure)
+    examples = training_examples(amounts, recipe.seed, lexicons, data, own)
     held_out = [parse_example(t) for t in write_turns(VALIDATION, VALIDATION_SEED, lexicons, held_out=True)]
     trainer = Trainer(model, recipe, scratch, start)
     progress = trainer.train(examples, held_out, report)

@@ -166,7 +166,7 @@ def test_a_message_that_does_not_go_out_stays_in_the_box(page: Any, shop: Shop) 
     open_shop(page, shop)
     page.route("**/api/messages", lambda route: route.abort())
     say(page, "hello there")
-    page.wait_for_selector("#dg-status:has-text('did not go out')")
+    page.wait_for_selector("#dg-status.dg-wrong:has-text('did not go out')")
     assert page.input_value("#dg-message textarea") == "hello there"
     assert page.locator(".dg-shopper").count() == 0
 
@@ -345,6 +345,7 @@ def test_what_is_said_is_shown_before_it_is_sent(
     page.click("#dg-speech-button")
     page.wait_for_selector('#dg-speech-button[aria-pressed="true"]')
     page.screenshot(path=tmp_path / "listening.png")
+    assert page.locator("#dg-status").get_attribute("class") == ""  # no fault: it listens
     page.wait_for_timeout(5_500)
     page.click("#dg-speech-button")
     page.wait_for_function(

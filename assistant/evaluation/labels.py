@@ -28,13 +28,17 @@ from assistant.llm.protocol import doubt_of, value_of
 from assistant.parser import MAX_TOKENS, Parser, SchemaLine, active_line, shown, tuned_prompt
 from assistant.training.card import describe
 from assistant.training.draft import Turn
-from assistant.training.examples import label_examples
+from assistant.training.examples import label_examples, parse_example
 from assistant.training.lora import Recipe, Trainer
+from assistant.training.parser import keep_best
+from assistant.training.turns import write_turns
 
 Choice = Literal["by lot", "least sure", "least sure + self-training"]
 FIRST = 20  # labels; then twice as many each time
 TEST = 300  # messages
 LEARNING_RATE = 2e-4
+EPOCHS = 0.5
+WRITTEN = 600  # turns that are learned from beside the labels, so that what was known is not forgotten
 Progress = Callable[[str], Any]
 Curve = dict[tuple[int, Choice], float]
 
@@ -149,14 +153,14 @@ def _learned(bench: Bench, turns: Sequence[Turn], sure: Sequence[Read], seed: in
     """The adapter in use after it has learned from labels, and from what it was sure of."""
     shutil.rmtree(bench.folder, ignore_errors=True)
     bench.folder.mkdir(parents=True)
-    examples = label_examples(
-        [_label(t, t.frame) for t in turns], [_label(o.turn, o.frame) for o in sure], bench.schema
-    )
-    recipe = Recipe(learning_rate=LEARNING_RATE, validate_every=10**9, seed=seed)
+    own = label_examples([_label(t, t.frame) for t in turns], [_label(o.turn, o.frame) for o in sure], bench.schema)
+    examples = [*own, *(parse_example(turn) for turn in write_turns(WRITTEN, seed))]
+    recipe = Recipe(learning_rate=LEARNING_RATE, epochs=EPOCHS, validate_every=10**9, seed=seed)
     trainer = Trainer(bench.model, recipe, bench.folder, bench.start)
     trainer.train(examples, examples[:1], lambda progress: None)
-    describe(bench.folder / "best", base=bench.model.name, fingerprint=trainer.fingerprint)
-    return LocalLLM(bench.model, bench.folder / "best", bench.device)
+    keep_best(bench.folder / "best", bench.folder, str(bench.model), bench.start)
+    describe(bench.folder, base=bench.model.name, fingerprint=trainer.fingerprint)
+    return LocalLLM(bench.model, bench.folder, bench.device)
 
 
 def _label(turn: Turn, frame: Mapping[str, Any]) -> Label:

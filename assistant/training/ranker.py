@@ -29,7 +29,7 @@ from assistant.training.ranker_card import describe_ranker
 from assistant.training.requests import Request, Style, visits, write_requests
 from assistant.training.sequence import Curve, train_sequence
 from assistant.training.sequence_network import SequenceNetwork
-from assistant.training.shilling import Shop, suspects
+from assistant.training.shilling import Shop, suspects, tainted
 from catalog.embedding import product_vectors
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -91,11 +91,14 @@ def load_data(store: ProductStore, embedding_model: str) -> Data:
 
 
 def screened(history: Sequence[Interaction], products: Mapping[str, Product], vectors: Floats) -> Data:
-    """What a ranker learns from, without robots and accounts made to push a product."""
+    """What a ranker learns from, without robots, accounts made to push a product, and what was done with such a product."""
     odd = outliers(history)
     people = [i for i in history if i.shopper not in odd]
-    false = suspects(Shop(people, products, vectors))
-    return Data([i for i in people if i.shopper not in false], products, vectors, {**odd, **false})
+    shop = Shop(people, products, vectors)
+    false = suspects(shop)
+    pushed = tainted(shop, false)
+    kept = [i for i in people if i.shopper not in false and i.product not in pushed]
+    return Data(kept, products, vectors, {**odd, **false})
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ ROUNDS = 3
 DOUBTFUL = 0.5  # probability from which an account is no example of a real one any more
 MADE_WEIGHT = 3.0  # of an account that is false for certain, beside one that may be
 SUSPECT = 0.8  # probability from which an account is left out
+SEVERAL = 2  # accounts that push the same product, for it to be tainted ...
+MOSTLY = 0.5  # ... if they are such a share of its buyers
 NEIGHBOURS = 5
 BLOCK = 1_000  # shoppers compared with all others at once
 COPY = 0.9  # likeness to another account from which one is its copy ...
@@ -92,6 +94,14 @@ def suspects(shop: Shop, kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
         name: f"met the very products that another account met, and bought {_pushed(shop, name)}"
         for name in copies(shop)
     }
+
+
+def tainted(shop: Shop, false: Iterable[str]) -> frozenset[str]:
+    """Products of whose buyers most are false accounts that push them: one that was not found may be among the others,
+    and one is enough where few buy."""
+    buyers = Counter(product for own in shop.by_shopper.values() for product in _bought(own))
+    pushed = Counter(_pushed(shop, name) for name in false)
+    return frozenset(p for p, count in pushed.items() if count >= SEVERAL and 0 < MOSTLY * buyers[p] <= count)
 
 
 def copies(shop: Shop) -> list[str]:
@@ -172,12 +182,11 @@ def _company(shop: Shop, names: Sequence[str], alone: Floats) -> Floats:
     chance = dict(zip(names, alone, strict=True))
     buyers: dict[str, dict[str, float]] = {}
     for name in names:
-        for interaction in shop.by_shopper[name]:
-            if interaction.kind == "purchase":
-                buyers.setdefault(interaction.product, {})[name] = chance[name]
+        for product in _bought(shop.by_shopper[name]):
+            buyers.setdefault(product, {})[name] = chance[name]
     rows = []
     for name in names:
-        own = [buyers[p] for p in {i.product for i in shop.by_shopper[name] if i.kind == "purchase"}]
+        own = [buyers[p] for p in _bought(shop.by_shopper[name])]
         sums = [(sum(b.values()) - b[name], (sum(b.values()) - b[name]) / max(1, len(b) - 1)) for b in own]
         rows.append((max((s for s, _ in sums), default=0.0), max((m for s, m in sums if s > 1), default=0.0)))
     return np.array(rows, dtype=np.float32)
@@ -230,3 +239,7 @@ def _pushed(shop: Shop, name: str) -> str:
     """The product that an account would be there to push: the last that it bought."""
     bought = [i.product for i in shop.by_shopper[name] if i.kind == "purchase"]
     return bought[-1] if bought else "nothing bought"
+
+
+def _bought(history: Iterable[Interaction]) -> set[str]:
+    return {i.product for i in history if i.kind == "purchase"}

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.model
 
 
 def test_a_row_for_each_number_of_labels(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"FIRST": 1, "TEST": 3, "MAX_TOKENS": 30}.items():
+    for name, value in {"FIRST": 1, "TEST": 3, "MAX_TOKENS": 30, "WRITTEN": 40}.items():
         monkeypatch.setattr(labels, name, value)
     told: list[str] = []
     start = adapter(tiny_base, tmp_path / "start")

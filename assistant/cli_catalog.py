@@ -264,15 +264,18 @@ def history_import(
 
 @history_app.command("check")
 def history_check(as_json: Json = False) -> None:
-    """Shoppers whose history is left out of training: robots and accounts that only look.
+    """What no ranker is trained on: robots, accounts that only look, false accounts, and the products that these push.
 
     Example: daogou history check
     """
     from assistant.build import open_store
-    from assistant.training.outliers import outliers
+    from assistant.training.ranker import load_data
 
-    found = outliers(open_store(settings_of()).histories())
-    print_rows([{"shopper": shopper, "why": why} for shopper, why in found.items()], as_json)
+    settings = settings_of()
+    data = load_data(open_store(settings), settings.embedding_model)
+    rows = [{"left out": "shopper", "id": shopper, "why": why} for shopper, why in data.left_out.items()]
+    pushed = "most of its buyers are false accounts"
+    print_rows([*rows, *({"left out": "product", "id": one, "why": pushed} for one in sorted(data.pushed))], as_json)
 
 
 # -- helpers -----------------------------------------------------------------------------

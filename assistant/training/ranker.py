@@ -58,13 +58,14 @@ class RankerRecipe:
 class Data:
     """What a ranker learns from: `history` earliest first, `vectors` (P, D) of the catalog's products.
 
-    `left_out` has the shoppers whose history is not among it, and why.
+    `left_out` has the shoppers whose history is not among it, and why; of `pushed` products nothing is.
     """
 
     history: Sequence[Interaction]
     products: Mapping[str, Product]
     vectors: Floats
     left_out: Mapping[str, str] = field(default_factory=dict)
+    pushed: frozenset[str] = frozenset()
 
     @cached_property
     def by_shopper(self) -> Mapping[str, Sequence[Interaction]]:
@@ -98,7 +99,7 @@ def screened(history: Sequence[Interaction], products: Mapping[str, Product], ve
     false = suspects(shop)
     pushed = tainted(shop, false)
     kept = [i for i in people if i.shopper not in false and i.product not in pushed]
-    return Data(kept, products, vectors, {**odd, **false})
+    return Data(kept, products, vectors, {**odd, **false}, pushed)
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def train_ranker(
         "lists": len(lists.sizes),
         "feedback": len(told),
         "shoppers left out": len(data.left_out),
+        "products that false accounts push": len(data.pushed),
         "validation nDCG@10": score,
         "curve": curve,
     }

@@ -8,7 +8,7 @@ from assistant.llm.protocol import Piece
 from assistant.parser import Parser, tuned_prompt
 from assistant.state import DialogueState, fold
 from assistant.store import ConversationStore
-from assistant.training.examples import Amounts, training_examples
+from assistant.training.examples import Amounts, label_examples, training_examples
 from assistant.types import ParsedTurn
 from tests.fakes import ScriptedLLM, frame
 
@@ -54,9 +54,8 @@ def test_what_the_model_is_sure_of_teaches_it_once_each(store: ConversationStore
     script = ScriptedLLM(RIGHT)
     sure = Labels(store).sure(script, Parser(script, tuned_prompt))
     assert [(one.text, one.active, one.frame) for one in sure] == [("a red scarf", "nothing", RIGHT)]
-    amounts = Amounts(turns=200, captions=2, reviews=2, briefs=2, goods=2, shop_turns=0)
-    plain, more = (len(training_examples(amounts, 1, {}, None, sure=one)) for one in ([], sure))
-    assert more == plain + 1
+    (own,) = label_examples([], sure, lambda message: f"category {message[6:]}")
+    assert "Shop: category scarf" in own.prompt  # told with the shop's schema, as it will be read
 
 
 def test_what_is_labelled_is_not_asked_again_and_is_learned_from(store: ConversationStore) -> None:
@@ -67,7 +66,7 @@ def test_what_is_labelled_is_not_asked_again_and_is_learned_from(store: Conversa
     assert labels.asked(9) == []
     assert [(one.text, one.active, one.frame) for one in labels.all()] == [("a red scarf", "nothing", RIGHT)]
     amounts = Amounts(turns=200, captions=2, reviews=2, briefs=2, goods=2, shop_turns=0)
-    examples = training_examples(amounts, 1, {}, None, labels.all())
+    examples = training_examples(amounts, 1, {}, None, label_examples(labels.all(), [], lambda message: ""))
     own = [
         e
         for e in examples

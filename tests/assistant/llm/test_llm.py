@@ -95,7 +95,7 @@ class TestLocal(LLMContract):
                 return str(error)
 
         with ThreadPoolExecutor(6) as pool:
-            answers = list(pool.map(ask, prompts, timeout=120))
+            answers = list(pool.map(ask, prompts, timeout=240))
         assert answers.count("out of memory") <= 1
         assert all(a == b for a, b in zip(answers, alone, strict=True) if a != "out of memory")
 
@@ -136,7 +136,7 @@ class TestServer(LLMContract):
 
     @pytest.fixture(scope="class")
     def llm(self, url: str) -> LLM:
-        return ServerLLM(url, timeout=60)  # it answers one at a time
+        return ServerLLM(url, timeout=180)  # it answers one at a time
 
     def test_a_cut_off_answer_is_an_error(self, llm: LLM) -> None:
         with pytest.raises(LLMError, match="no complete JSON"):

@@ -151,6 +151,8 @@ def train_parser(
 
 def _from_log(settings: "Settings", labelled: bool, sure: bool) -> "list[Example]":
     """What the shop's log has to learn from: what staff labelled, what the model in use was sure of."""
+    if not (labelled or sure):
+        return []
     from assistant.build import open_llm, open_parser, open_schema, open_store
     from assistant.labels import Labels
     from assistant.store import ConversationStore

@@ -14,7 +14,7 @@ from rapidfuzz import fuzz, process
 
 from assistant.frame import frame_schema
 from assistant.llm import LLM
-from assistant.parser import MAX_TOKENS, Parser, active_line, active_names, shown
+from assistant.parser import MAX_TOKENS, Parser, active_names, active_of, shown
 from assistant.state import DialogueState, message_at
 from assistant.store import ConversationStore, Event
 from catalog.errors import UserError
@@ -109,7 +109,7 @@ class Labels:
             latest = {e.payload["message"]: e.payload["frame"] for e in events if e.kind == "label"}
             for seq, frame in latest.items():
                 text, state = _before(events, seq)
-                found.append(Label(text, _active(state), frame))
+                found.append(Label(text, active_of(state), frame))
         return found
 
     def sure(self, llm: LLM, parser: Parser, most_doubt: float = SURE) -> list[Label]:
@@ -121,7 +121,7 @@ class Labels:
         for asked, is_labelled, events in self._read():
             if asked.doubt <= most_doubt and not is_labelled:
                 text, state = _before(events, asked.seq)
-                states.setdefault((text, _active(state)), state)
+                states.setdefault((text, active_of(state)), state)
         return [Label(text, active, _proposed(llm, parser, text, state)) for (text, active), state in states.items()]
 
     def _read(self) -> Iterator[tuple[Asked, bool, Sequence[Event]]]:
@@ -144,10 +144,6 @@ def _proposed(llm: LLM, parser: Parser, text: str, state: DialogueState) -> Mapp
     prompt, schema = parser.request(text, state)
     raw: Mapping[str, Any] = llm.complete_json(prompt, schema, max_tokens=MAX_TOKENS)
     return raw
-
-
-def _active(state: DialogueState) -> str:
-    return active_line(state.slots, state.exclude, state.profile)
 
 
 def _of(conversation: str, events: Sequence[Event]) -> Iterator[Asked]:

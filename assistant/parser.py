@@ -79,7 +79,7 @@ class Parser:
 
     def request(self, message: str, state: DialogueState) -> tuple[str, dict[str, Any]]:
         """What the model is asked about a message, as it is `shown`: the prompt, and the schema of its answer."""
-        active = active_line(state.slots, state.exclude, state.profile)
+        active = active_of(state)
         schema = frame_schema(message, active_names(state.slots, state.exclude, state.profile))
         return self._prompt(message, active, self._schema(message)), schema
 
@@ -126,6 +126,11 @@ class FewShotPrompt:
 def active_names(slots: Mapping[str, Any], exclude: Mapping[str, Any], profile: Mapping[str, Any]) -> tuple[str, ...]:
     """What a message can take back: limits in force and known facts."""
     return tuple(dict.fromkeys((*slots, *exclude, *profile)))
+
+
+def active_of(state: DialogueState) -> str:
+    """The state as the model reads it; see `active_line`."""
+    return active_line(state.slots, state.exclude, state.profile)
 
 
 def active_line(slots: Mapping[str, Any], exclude: Mapping[str, Any], profile: Mapping[str, Any]) -> str:

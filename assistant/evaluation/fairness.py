@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from assistant.drawing import picture
 from assistant.evaluation.requests import MISSED, learn_held_out
 from assistant.profile import Portrait, kind_of
 from assistant.ranking.exposure import NO_FLOOR, ExposureFloor, small_brands
@@ -68,28 +69,20 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
 
 def draw(products: Table, floors: Table, path: Path) -> None:
     """Exposure beside relevance for each group of products, and what a floor costs."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5))
-    names = [r["products"].split(" (")[0] for r in products]
-    places = np.arange(len(names))
-    for offset, (column, color) in enumerate((("of purchases", "#999"), ("shown, search", "#9bd"), ("shown, ours", "#36c"))):  # fmt: skip
-        left.barh(places + 0.27 * (offset - 1), [r[column] for r in products], 0.27, color=color, label=column)
-    left.set_yticks(places, [n.encode("ascii", "ignore").decode() or n for n in names])
-    left.invert_yaxis()
-    left.set(xlabel="share", title="what is bought, and what is shown")
-    left.legend()
-    right.plot([r["small brands shown"] for r in floors], [r["nDCG@10"] for r in floors], marker="o", color="#36c")
-    for row in floors:
-        right.annotate(f"{row['floor']:.1f}", (row["small brands shown"], row["nDCG@10"]), xytext=(4, 4), textcoords="offset points")  # fmt: skip
-    right.locator_params(axis="x", nbins=5)
-    right.set(xlabel="exposure of small brands", ylabel="nDCG@10", title="a floor under small brands")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    with picture(path, 11, 4.5, columns=2) as (_, (left, right)):
+        names = [r["products"].split(" (")[0] for r in products]
+        places = np.arange(len(names))
+        for offset, (column, color) in enumerate((("of purchases", "#999"), ("shown, search", "#9bd"), ("shown, ours", "#36c"))):  # fmt: skip
+            left.barh(places + 0.27 * (offset - 1), [r[column] for r in products], 0.27, color=color, label=column)
+        left.set_yticks(places, [n.encode("ascii", "ignore").decode() or n for n in names])
+        left.invert_yaxis()
+        left.set(xlabel="share", title="what is bought, and what is shown")
+        left.legend()
+        right.plot([r["small brands shown"] for r in floors], [r["nDCG@10"] for r in floors], marker="o", color="#36c")
+        for row in floors:
+            right.annotate(f"{row['floor']:.1f}", (row["small brands shown"], row["nDCG@10"]), xytext=(4, 4), textcoords="offset points")  # fmt: skip
+        right.locator_params(axis="x", nbins=5)
+        right.set(xlabel="exposure of small brands", ylabel="nDCG@10", title="a floor under small brands")
 
 
 def _ask(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: Progress) -> tuple[Data, list[Asked]]:

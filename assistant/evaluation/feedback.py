@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from assistant.drawing import draw_curves
 from assistant.evaluation.requests import hold_out
 from assistant.ranking.blend import Blend, Lists
 from assistant.training.feedback import examined, weight
@@ -52,19 +53,9 @@ def run(data: Data, search: Search, recipe: RankerRecipe, most: int, progress: P
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """The curve as a picture."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 4))
-    for way, color in (("alike", "#999"), ("weighed", "#36c")):
-        axes.plot([r["likes"] for r in rows], [r[way] for r in rows], marker="o", color=color, label=f"likes {way}")
-    axes.set(xlabel="likes in chats", ylabel="nDCG@10 on the last orders")
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    lines = {"likes alike": "#999", "likes weighed": "#36c"}
+    told = [{"likes": r["likes"], "likes alike": r["alike"], "likes weighed": r["weighed"]} for r in rows]
+    draw_curves(told, "likes", lines, path, xlabel="likes in chats", ylabel="nDCG@10 on the last orders")
 
 
 def _curve(lists: Lists, tests: Lists, recipe: RankerRecipe, seed: int) -> dict[str, list[float]]:

@@ -18,6 +18,7 @@ from statistics import mean
 from typing import Any, Literal, get_args
 
 from assistant.build import open_schema
+from assistant.drawing import draw_curves
 from assistant.evaluation.departments import garage_shop, garage_turns
 from assistant.evaluation.parser import Outcome, score, state_of
 from assistant.frame import to_turn
@@ -25,7 +26,7 @@ from assistant.labels import NOT_UNDERSTOOD, SURE, Label, least_sure
 from assistant.llm import LLMError
 from assistant.llm.local import MOST_TOGETHER, LocalLLM
 from assistant.llm.protocol import doubt_of, value_of
-from assistant.parser import MAX_TOKENS, Parser, SchemaLine, active_line, shown, tuned_prompt
+from assistant.parser import MAX_TOKENS, Parser, SchemaLine, active_of, shown, tuned_prompt
 from assistant.training.card import describe
 from assistant.training.draft import Turn
 from assistant.training.examples import label_examples, parse_example
@@ -129,20 +130,8 @@ def slot_f1(read: Sequence[Read]) -> float:
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """The curve as a picture."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 4))
-    for choice, color in zip(get_args(Choice), ("#999", "#36c", "#c63"), strict=True):
-        told = [(r["labels"], r[choice]) for r in rows if r[choice] is not None]
-        axes.plot(*zip(*told, strict=True), marker="o", color=color, label=choice)
-    axes.set(xlabel="labels", ylabel="slot F1 on messages of the log's kind")
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    lines = dict(zip(get_args(Choice), ("#999", "#36c", "#c63"), strict=True))
+    draw_curves(rows, "labels", lines, path, xlabel="labels", ylabel="slot F1 on messages of the log's kind")
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -164,7 +153,7 @@ def _learned(bench: Bench, turns: Sequence[Turn], sure: Sequence[Read], seed: in
 
 
 def _label(turn: Turn, frame: Mapping[str, Any]) -> Label:
-    return Label(shown(turn.text), active_line(turn.slots, turn.exclude, dict.fromkeys(turn.known)), frame)
+    return Label(shown(turn.text), active_of(state_of(turn)), frame)
 
 
 def _read(llm: LocalLLM, schema: SchemaLine, turns: Sequence[Turn]) -> list[Read]:

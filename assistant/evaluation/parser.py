@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from assistant.build import NO_ADAPTER, open_llm, open_parser
+from assistant.drawing import picture
 from assistant.evaluation.baselines import LinearParser
 from assistant.frame import ENTITIES, entities_schema, readable, to_turn
 from assistant.llm import LLM, LLMError
@@ -236,25 +237,18 @@ def write_worst(outcomes: Sequence[Outcome], path: Path) -> None:
 
 def draw_confusions(outcomes: Sequence[Outcome], path: Path) -> None:
     """Which intent was taken for which, as a picture."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    figure, axes = pyplot.subplots(figsize=(8, 7))
-    ConfusionMatrixDisplay.from_predictions(
-        [o.right.intent for o in outcomes],
-        [o.found.intent for o in outcomes],
-        labels=list(INTENTS),
-        xticks_rotation=45,
-        cmap="Blues",
-        colorbar=False,
-        ax=axes,
-    )
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    with picture(path, 8, 7) as (_, axes):
+        ConfusionMatrixDisplay.from_predictions(
+            [o.right.intent for o in outcomes],
+            [o.found.intent for o in outcomes],
+            labels=list(INTENTS),
+            xticks_rotation=45,
+            cmap="Blues",
+            colorbar=False,
+            ax=axes,
+        )
 
 
 def _entities_of(frame: ParsedTurn) -> list[Pair]:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, select, text
 
+from assistant.drawing import picture
 from assistant.evaluation.own_postgres import own_postgres
 from assistant.evaluation.search import SEED, K, fill, queries
 from catalog.dense import VectorIndex
@@ -62,21 +63,13 @@ def _told(progress: Progress, where: str, step: str) -> None:
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """The 95th percentile of search over the size of the catalog, a line for each database and filter."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    for database in dict.fromkeys(row["database"] for row in rows):
-        own = [row for row in rows if row["database"] == database]
-        for share in SHARES:
-            axes.plot([r["products"] for r in own], [r[f"p95 ms, {share}"] for r in own], marker="o", label=f"{database}, {share}")  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="products", ylabel="p95 of search, ms")
-    axes.legend(fontsize="small")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    with picture(path, 7, 4.5) as (_, axes):
+        for database in dict.fromkeys(row["database"] for row in rows):
+            own = [row for row in rows if row["database"] == database]
+            for share in SHARES:
+                axes.plot([r["products"] for r in own], [r[f"p95 ms, {share}"] for r in own], marker="o", label=f"{database}, {share}")  # fmt: skip
+        axes.set(xscale="log", yscale="log", xlabel="products", ylabel="p95 of search, ms")
+        axes.legend(fontsize="small")
 
 
 def _row(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assistant.drawing import picture
 from assistant.llm.adapters import DESCRIPTION
 
 # Base -> its terms, for bases whose terms are known here; of others the card says to look them up.
@@ -22,23 +23,17 @@ def describe(path: Path, **facts: Any) -> None:
 
 def draw_curve(history: Sequence[Mapping[str, float]], path: Path) -> None:
     """Train and validation loss, and frame accuracy, over the steps."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
     steps = [row["step"] for row in history]
-    figure, left = pyplot.subplots(figsize=(7, 4))
-    left.plot(steps, [row["train_loss"] for row in history], label="train loss (running mean)", color="#777")
-    left.plot(steps, [row["loss"] for row in history], label="validation loss", color="#c33")
-    left.set(xlabel="step", ylabel="loss", ylim=(0, None))
-    right = left.twinx()
-    right.plot(steps, [row["accuracy"] for row in history], label="frame accuracy, held-out phrasings", color="#36c")
-    right.set(ylabel="frame accuracy", ylim=(0, 1))
-    figure.legend(loc="upper center", ncols=3, fontsize=8)
-    figure.tight_layout(rect=(0, 0, 1, 0.94))
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    with picture(path, 7, 4, top=0.94) as (figure, left):
+        left.plot(steps, [row["train_loss"] for row in history], label="train loss (running mean)", color="#777")
+        left.plot(steps, [row["loss"] for row in history], label="validation loss", color="#c33")
+        left.set(xlabel="step", ylabel="loss", ylim=(0, None))
+        right = left.twinx()
+        right.plot(
+            steps, [row["accuracy"] for row in history], label="frame accuracy, held-out phrasings", color="#36c"
+        )
+        right.set(ylabel="frame accuracy", ylim=(0, 1))
+        figure.legend(loc="upper center", ncols=3, fontsize=8)
 
 
 def _card(name: str, known: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assistant.drawing import picture
+
 
 def describe_ranker(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write the card and the curve beside the weights."""
@@ -13,24 +15,16 @@ def describe_ranker(folder: Path, facts: Mapping[str, Any]) -> None:
 
 def draw_sequence_curve(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Loss of both stages and validation nDCG@10 over the epochs."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, left = pyplot.subplots(figsize=(7, 4))
-    for stage, color in (("masked products", "#999"), ("next product", "#c33")):
-        own = [row for row in rows if row["stage"] == stage]
-        left.plot([row["epoch"] for row in own], [row["loss"] for row in own], label=f"loss, {stage}", color=color)
-    left.set(xlabel="epoch", ylabel="loss")
-    scored = [row for row in rows if "ndcg@10" in row]
-    right = left.twinx()
-    right.plot([row["epoch"] for row in scored], [row["ndcg@10"] for row in scored], label="nDCG@10", color="#36c")
-    right.set(ylabel="validation nDCG@10", ylim=(0, None))
-    figure.legend(loc="upper center", ncols=3, fontsize=8)
-    figure.tight_layout(rect=(0, 0, 1, 0.94))
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    with picture(path, 7, 4, top=0.94) as (figure, left):
+        for stage, color in (("masked products", "#999"), ("next product", "#c33")):
+            own = [row for row in rows if row["stage"] == stage]
+            left.plot([row["epoch"] for row in own], [row["loss"] for row in own], label=f"loss, {stage}", color=color)
+        left.set(xlabel="epoch", ylabel="loss")
+        scored = [row for row in rows if "ndcg@10" in row]
+        right = left.twinx()
+        right.plot([row["epoch"] for row in scored], [row["ndcg@10"] for row in scored], label="nDCG@10", color="#36c")
+        right.set(ylabel="validation nDCG@10", ylim=(0, None))
+        figure.legend(loc="upper center", ncols=3, fontsize=8)
 
 
 def _card(name: str, facts: Mapping[str, Any]) -> str:
@@ -41,6 +35,7 @@ def _card(name: str, facts: Mapping[str, Any]) -> str:
         "lists of candidates": facts["lists"],
         "of these, from chats": facts["feedback"],
         "shoppers left out": facts["shoppers left out"],
+        "products that false accounts push": facts["products that false accounts push"],
         "validation nDCG@10": facts["validation nDCG@10"],
         **recipe,
         **{f"sequence: {k}": v for k, v in facts["recipe"]["sequence"].items()},

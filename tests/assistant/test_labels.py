@@ -56,6 +56,9 @@ def test_what_the_model_is_sure_of_teaches_it_once_each(store: ConversationStore
     assert [(one.text, one.active, one.frame) for one in sure] == [("a red scarf", "nothing", RIGHT)]
     (own,) = label_examples([], sure, lambda message: f"category {message[6:]}")
     assert "Shop: category scarf" in own.prompt  # told with the shop's schema, as it will be read
+    amounts = Amounts(turns=200, captions=2, reviews=2, briefs=2, goods=2, shop_turns=0)
+    plain, more = (len(training_examples(amounts, 1, {}, None, one)) for one in ([], [own]))
+    assert more == plain + 1
 
 
 def test_what_is_labelled_is_not_asked_again_and_is_learned_from(store: ConversationStore) -> None:

@@ -264,7 +264,7 @@ def history_import(
 
 @history_app.command("check")
 def history_check(as_json: Json = False) -> None:
-    """What no ranker is trained on: robots, accounts that only look, false accounts, and the products that these push.
+    """Shoppers whose history is left out of training: robots, accounts that only look, and accounts that push a product.
 
     Example: daogou history check
     """
@@ -273,9 +273,7 @@ def history_check(as_json: Json = False) -> None:
 
     settings = settings_of()
     data = load_data(open_store(settings), settings.embedding_model)
-    rows = [{"left out": "shopper", "id": shopper, "why": why} for shopper, why in data.left_out.items()]
-    pushed = "most of its buyers are false accounts"
-    print_rows([*rows, *({"left out": "product", "id": one, "why": pushed} for one in sorted(data.pushed))], as_json)
+    print_rows([{"shopper": shopper, "why": why} for shopper, why in data.left_out.items()], as_json)
 
 
 # -- helpers -----------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def run(data: Data, search: Search, shoppers: int, targets: int, seed: int, prog
     blend = _blend(data, search, progress)
     chosen = rng.sample(sorted(shop.by_shopper), min(shoppers, len(shop.by_shopper)))
     asked = [portrait(shop.by_shopper[shopper][-COUNTED:], data.products) for shopper in chosen]
-    rows = [{"attack": "none", "real left out": len(_screened(data, data.history).left_out)}]
+    rows = [{"attack": "none", "real left out": len(data.left_out)}]  # of the shop's own, before anything else
     calm = _models(data)
     every: list[Mapping[str, float]] = []
     for kind in KINDS:

@@ -29,7 +29,7 @@ from assistant.training.ranker_card import describe_ranker
 from assistant.training.requests import Request, Style, visits, write_requests
 from assistant.training.sequence import Curve, train_sequence
 from assistant.training.sequence_network import SequenceNetwork
-from assistant.training.shilling import Shop, suspects, tainted
+from assistant.training.shilling import Shop, suspects
 from catalog.embedding import product_vectors
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -58,14 +58,13 @@ class RankerRecipe:
 class Data:
     """What a ranker learns from: `history` earliest first, `vectors` (P, D) of the catalog's products.
 
-    `left_out` has the shoppers whose history is not among it, and why; of `pushed` products nothing is.
+    `left_out` has the shoppers whose history is not among it, and why.
     """
 
     history: Sequence[Interaction]
     products: Mapping[str, Product]
     vectors: Floats
     left_out: Mapping[str, str] = field(default_factory=dict)
-    pushed: frozenset[str] = frozenset()
 
     @cached_property
     def by_shopper(self) -> Mapping[str, Sequence[Interaction]]:
@@ -92,14 +91,11 @@ def load_data(store: ProductStore, embedding_model: str) -> Data:
 
 
 def screened(history: Sequence[Interaction], products: Mapping[str, Product], vectors: Floats) -> Data:
-    """What a ranker learns from, without robots, accounts made to push a product, and what was done with such a product."""
+    """What a ranker learns from, without robots and accounts made to push a product."""
     odd = outliers(history)
     people = [i for i in history if i.shopper not in odd]
-    shop = Shop(people, products, vectors)
-    false = suspects(shop)
-    pushed = tainted(shop, false)
-    kept = [i for i in people if i.shopper not in false and i.product not in pushed]
-    return Data(kept, products, vectors, {**odd, **false}, pushed)
+    false = suspects(Shop(people, products, vectors))
+    return Data([i for i in people if i.shopper not in false], products, vectors, {**odd, **false})
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,6 @@ def train_ranker(
         "lists": len(lists.sizes),
         "feedback": len(told),
         "shoppers left out": len(data.left_out),
-        "products that false accounts push": len(data.pushed),
         "validation nDCG@10": score,
         "curve": curve,
     }

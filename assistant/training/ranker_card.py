@@ -35,7 +35,6 @@ def _card(name: str, facts: Mapping[str, Any]) -> str:
         "lists of candidates": facts["lists"],
         "of these, from chats": facts["feedback"],
         "shoppers left out": facts["shoppers left out"],
-        "products that false accounts push": facts["products that false accounts push"],
         "validation nDCG@10": facts["validation nDCG@10"],
         **recipe,
         **{f"sequence: {k}": v for k, v in facts["recipe"]["sequence"].items()},

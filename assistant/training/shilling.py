@@ -34,8 +34,6 @@ ROUNDS = 3
 DOUBTFUL = 0.5  # probability from which an account is no example of a real one any more
 MADE_WEIGHT = 3.0  # of an account that is false for certain, beside one that may be
 SUSPECT = 0.8  # probability from which an account is left out
-SEVERAL = 2  # accounts that push the same product, for it to be tainted ...
-MOSTLY = 0.5  # ... if they are such a share of its buyers
 NEIGHBOURS = 5
 BLOCK = 1_000  # shoppers compared with all others at once
 COPY = 0.9  # likeness to another account from which one is its copy ...
@@ -94,14 +92,6 @@ def suspects(shop: Shop, kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
         name: f"met the very products that another account met, and bought {_pushed(shop, name)}"
         for name in copies(shop)
     }
-
-
-def tainted(shop: Shop, false: Iterable[str]) -> frozenset[str]:
-    """Products of whose buyers most are false accounts that push them: one that was not found may be among the others,
-    and one is enough where few buy."""
-    buyers = Counter(product for own in shop.by_shopper.values() for product in _bought(own))
-    pushed = Counter(_pushed(shop, name) for name in false)
-    return frozenset(p for p, count in pushed.items() if count >= SEVERAL and 0 < MOSTLY * buyers[p] <= count)
 
 
 def copies(shop: Shop) -> list[str]:

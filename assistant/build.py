@@ -24,7 +24,7 @@ from assistant.ranking.blend import TAUGHT, Blend, Combined, RankerError, Weight
 from assistant.ranking.exposure import ExposureFloor, small_brands
 from assistant.ranking.ranker import MANIFEST, Ranker
 from assistant.reviews import ReviewReader
-from assistant.schema import AttributeSchema, ShopSchema
+from assistant.schema import MOST_PROPERTIES, ShopSchema
 from assistant.settings import Settings
 from assistant.speech import SpeechToText, open_speech
 from assistant.staff import StaffStore
@@ -43,14 +43,13 @@ from catalog.pictures import EMBEDDED_PICTURES, picture_hash
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
-from catalog.types import LANGUAGES, Candidate, ChartSize, Product, Query
+from catalog.types import Candidate, ChartSize, Product, Query
 
 if TYPE_CHECKING:
     from assistant.ranking.recommenders import Recommenders
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str], Any]
-MOST_PROPERTIES = 5_000
 NO_ADAPTER = "none"
 SAMPLE_RANKER = "sample-shop-ranker"
 
@@ -159,14 +158,7 @@ def open_parser(llm: LLM, embedder: Callable[[], Embedder], store: ProductStore 
     With a `store` both are told what the shop's records call things.
     """
     prompt = tuned_prompt if llm.tuned else FewShotPrompt(embedder())
-    return Parser(llm, prompt) if store is None else Parser(llm, prompt, open_schema(store).line)
-
-
-def open_schema(store: ProductStore) -> ShopSchema:
-    """What the shop's records call things, as they are now."""
-    return ShopSchema(
-        {language: AttributeSchema.of(store.attribute_values(language, MOST_PROPERTIES)) for language in LANGUAGES}
-    )
+    return Parser(llm, prompt) if store is None else Parser(llm, prompt, ShopSchema(store).line)
 
 
 def open_ranker(settings: Settings, store: ProductStore) -> Ranker:

@@ -9,12 +9,15 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol
 
 from assistant.frame import language_of, readable
 from catalog.amounts import plain
-from catalog.types import Language
+from catalog.types import LANGUAGES, Language
 
 MOST_VALUES = 10  # shown with a message
+MOST_PROPERTIES = 5_000  # the commonest values of a shop that are looked among
 SHARED = 0.5  # of a value's words that a message must have
 LONGEST = 40  # characters: what is longer is text, no value
 _NO_WORDS = frozenset({"a", "and", "for", "in", "of", "on", "the", "to", "with"})
@@ -62,15 +65,42 @@ class AttributeSchema:
         return [self.values[-place] for _, _, place in nearest[:MOST_VALUES]]
 
 
-class ShopSchema:
-    """The schema of a shop in each language; a message is shown that of its own."""
+class Source(Protocol):
+    """Where the attributes come from: a catalog."""
 
-    def __init__(self, languages: Mapping[Language, AttributeSchema]) -> None:
-        self._languages = languages
+    def version(self) -> int:
+        """Another number after each change."""
+        ...
+
+    def attribute_values(self, language: Language, limit: int) -> dict[str, list[str]]:
+        """What feeds name in a language, the commonest values by attribute."""
+        ...
+
+
+class ShopSchema:
+    """The schema of a shop in each language, as its catalog is now; a message is shown that of its own language.
+
+    After a change the first message waits until it is read again; those beside it are shown the one before.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._lock = Lock()
+        self._version = source.version()
+        self._languages = self._read()
 
     def line(self, message: str) -> str:
         """What of the schema a message may mean."""
+        version = self._source.version()
+        if version != self._version and self._lock.acquire(blocking=False):
+            try:
+                self._languages, self._version = self._read(), version
+            finally:
+                self._lock.release()
         return self._languages[language_of(message)].line(message)
+
+    def _read(self) -> dict[Language, AttributeSchema]:
+        return {one: AttributeSchema.of(self._source.attribute_values(one, MOST_PROPERTIES)) for one in LANGUAGES}
 
 
 def _shown(value: str) -> str:

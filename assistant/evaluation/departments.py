@@ -11,10 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from assistant.build import open_schema
 from assistant.evaluation.parser import Progress, evaluate, llm_system, rows
 from assistant.llm import LLM
 from assistant.parser import Parser, tuned_prompt
+from assistant.schema import ShopSchema
 from assistant.training.draft import Turn
 from assistant.training.lexicon import Department, Lexicon, load_lexicon
 from assistant.training.turns import write_turns
@@ -33,7 +33,7 @@ def run(llm: LLM, count: int, folder: Path, progress: Progress) -> list[dict[str
     store, turns = garage_shop(folder), garage_turns(count)
     systems = [
         llm_system("message alone", Parser(llm, tuned_prompt)),
-        llm_system("with the schema", Parser(llm, tuned_prompt, open_schema(store).line)),
+        llm_system("with the schema", Parser(llm, tuned_prompt, ShopSchema(store).line)),
     ]
     told = ("language", "system", "turns", "intent_accuracy", "slot_f1", "exclude_f1", "frame_exact", "seconds_p50")
     return [{name: row[name] for name in told} for row in rows(evaluate(systems, turns, progress))]

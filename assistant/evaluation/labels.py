@@ -17,7 +17,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal, get_args
 
-from assistant.build import open_schema
 from assistant.drawing import draw_curves
 from assistant.evaluation.departments import garage_shop, garage_turns
 from assistant.evaluation.parser import Outcome, score, state_of
@@ -27,6 +26,7 @@ from assistant.llm import LLMError
 from assistant.llm.local import MOST_TOGETHER, LocalLLM
 from assistant.llm.protocol import doubt_of, value_of
 from assistant.parser import MAX_TOKENS, Parser, SchemaLine, active_of, shown, tuned_prompt
+from assistant.schema import ShopSchema
 from assistant.training.card import describe
 from assistant.training.draft import Turn
 from assistant.training.examples import label_examples, parse_example
@@ -39,6 +39,7 @@ FIRST = 20  # labels; then twice as many each time
 TEST = 300  # messages
 LEARNING_RATE = 2e-4
 EPOCHS = 0.5
+BATCH = 768  # padded tokens: few examples want many steps
 WRITTEN = 600  # turns that are learned from beside the labels, so that what was known is not forgotten
 Progress = Callable[[str], Any]
 Curve = dict[tuple[int, Choice], float]
@@ -76,7 +77,7 @@ def run(
     """A row for each number of labels up to `most` of a log of `log` messages: slot F1 by how they were chosen, the mean
     over `seeds`; the shop and adapters are made in `folder`."""
     turns = garage_turns(log + TEST)
-    schema = open_schema(garage_shop(folder)).line
+    schema = ShopSchema(garage_shop(folder)).line
     bench = Bench(model, start, schema, turns[TEST:], turns[:TEST], folder / "adapter", device)
     sizes = sizes_up_to(most)
     found = [curve(bench, sizes, seed, progress) for seed in range(1, seeds + 1)]
@@ -144,7 +145,7 @@ def _learned(bench: Bench, turns: Sequence[Turn], sure: Sequence[Read], seed: in
     bench.folder.mkdir(parents=True)
     own = label_examples([_label(t, t.frame) for t in turns], [_label(o.turn, o.frame) for o in sure], bench.schema)
     examples = [*own, *(parse_example(turn) for turn in write_turns(WRITTEN, seed))]
-    recipe = Recipe(learning_rate=LEARNING_RATE, epochs=EPOCHS, validate_every=10**9, seed=seed)
+    recipe = Recipe(learning_rate=LEARNING_RATE, epochs=EPOCHS, batch_tokens=BATCH, validate_every=10**9, seed=seed)
     trainer = Trainer(bench.model, recipe, bench.folder, bench.start)
     trainer.train(examples, examples[:1], lambda progress: None)
     keep_best(bench.folder / "best", bench.folder, str(bench.model), bench.start)

@@ -26,7 +26,8 @@ Task = Literal["parse", "explain", "review", "brief", "attributes"]
 TEXT_TASKS = ("explain", "brief")  # written freely; the others are decoded under a schema
 TURNS_OF_SHOP = 120  # with the same schema
 LABEL_PASSES = 6  # times that a label by hand is seen in an epoch: there are few beside what is written
-_REVIEW_LENGTHS = 10, 200  # characters of a review from a corpus; a shorter one is often a torn-off line
+_LONGEST_REVIEW = 400  # characters
+_POLARITY, _MOOD = '{"polarity":"', '{"mood":'
 _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 
 
@@ -34,28 +35,29 @@ _ASKS = ("多少钱", "怎么样", "好吗", "什么牌子好")
 class Example:
     """One prompt with its answer, which stops early where the labels do.
 
-    `lone` marks an answer that is one label and nothing else.
+    `given` is how an answer begins that is one label and nothing else: the schema leaves no choice there, and
+    nothing is to be learned.
     """
 
     task: Task
     prompt: str
     answer: str
-    lone: bool = False
+    given: str = ""
 
 
 @dataclass(frozen=True)
 class Amounts:
     """How many examples of each kind a recipe takes; those of a corpus only if it is there."""
 
-    turns: int = 22_000
-    captions: int = 1_600
-    reviews: int = 1_600
-    briefs: int = 1_000
-    goods: int = 4_000
-    shop_turns: int = 6_000  # told with what a shop's records call things
-    corpus_reviews: int = 12_000
-    corpus_moods: int = 600
-    corpus_passes: int = 6  # times that each labelled utterance is seen in an epoch
+    turns: int = 70_000
+    captions: int = 3_000
+    reviews: int = 3_000
+    briefs: int = 1_500
+    goods: int = 8_000
+    shop_turns: int = 14_000  # told with what a shop's records call things
+    corpus_reviews: int = 17_000
+    corpus_moods: int = 1_200
+    corpus_passes: int = 5  # times that each labelled utterance is seen in an epoch
 
     def scaled(self, share: float) -> "Amounts":
         """A share of everything; a corpus is passed once at least, and more often than in the whole recipe never."""
@@ -160,14 +162,13 @@ def entities_example(line: Utterance) -> Example:
 
 def _judged(labelled: Sequence[tuple[str, str]], amounts: Amounts, rng: random.Random) -> Iterable[Example]:
     """Reviews of which only the polarity is known; the answer stops behind it."""
-    shortest, longest = _REVIEW_LENGTHS
-    whole = [(readable(t), p) for t, p in labelled if shortest <= len(t) <= longest]
+    whole = [(text, p) for t, p in labelled if len(t) <= _LONGEST_REVIEW and (text := readable(t))]
     chosen = rng.sample(whole, min(amounts.corpus_reviews, len(whole)))
     for text, polarity in chosen:
-        yield Example("review", render("review", review=text), f'{{"polarity":"{polarity}', lone=True)
+        yield Example("review", render("review", review=text), _POLARITY + polarity, given=_POLARITY)
     for text, polarity in chosen[: amounts.corpus_moods]:
         mood = 2 if polarity == "positive" else -2
-        yield Example("parse", tuned_prompt(text, "nothing"), f'{{"mood":{mood}', lone=True)
+        yield Example("parse", tuned_prompt(text, "nothing"), f"{_MOOD}{mood}", given=_MOOD)
 
 
 def _json(value: Any) -> str:

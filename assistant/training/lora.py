@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import torch
@@ -35,21 +36,22 @@ class Recipe:
     alpha: int = 32
     dropout: float = 0.0  # costs a third of the speed on a CPU and was not needed
     targets: str = "all-linear"
-    learning_rate: float = 4e-4
+    learning_rate: float = 6e-4
     warmup: float = 0.03  # share of the steps
-    epochs: float = 1.0
-    batch_tokens: int = 768  # padded tokens of a batch, on each device
+    epochs: float = 2.5
+    batch_tokens: int = 2048  # padded tokens of a batch, on each device
     seed: int = 7
-    validate_every: int = 250  # steps
+    validate_every: int = 500  # steps
     patience: int = 6  # validations without a better frame accuracy until training stops
     gradient_checkpointing: bool = False
+    compiled: bool = False  # the layers' small operations made into few: twice as fast on a CPU
     four_bit: bool = False
     mean: bool = True  # of what training went on from and what it came to, where it went on from something
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a prompt with its answer; the answer starts at `start`."""
+    """Token ids of a prompt with its answer; what is to be learned starts at `start`. `lone`: it is one label."""
 
     ids: tuple[int, ...]
     start: int
@@ -74,9 +76,10 @@ def encode(tokenizer: Any, example: Example) -> Encoded:
     """Prompt and answer as serving would meet them: the prompt alone is what the model is given."""
     prompt = tokenizer(example.prompt)["input_ids"]
     answer = tokenizer(example.answer, add_special_tokens=False)["input_ids"]
+    given = tokenizer(example.given, add_special_tokens=False)["input_ids"] if example.given else []
     free = example.task in TEXT_TASKS
     end = [tokenizer.eos_token_id] if free else []
-    return Encoded((*prompt, *answer, *end), len(prompt), not free, example.lone)
+    return Encoded((*prompt, *answer, *end), len(prompt) + len(given), not free, bool(given))
 
 
 class AnswerScorer(torch.nn.Module):
@@ -135,6 +138,8 @@ class Trainer:
         if recipe.gradient_checkpointing:
             network.enable_input_require_grads()
             network.gradient_checkpointing_enable()
+        if recipe.compiled:
+            _compile_layers(base)
         trained = [p for p in network.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=0.0)
         self.network, self._optimizer = self.accelerator.prepare(AnswerScorer(network), self._optimizer)
@@ -305,7 +310,9 @@ def _base(model: str | Path, recipe: Recipe) -> Any:
     from transformers import AutoModelForCausalLM
 
     causal: Any = AutoModelForCausalLM
-    options: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": "sdpa"}
+    # On a CPU torch's fused attention takes longer backward than its parts do: a fifth of a compiled step.
+    attention = "sdpa" if torch.cuda.is_available() else "eager"
+    options: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": attention}
     if recipe.four_bit:
         import transformers
 
@@ -317,6 +324,15 @@ def _base(model: str | Path, recipe: Recipe) -> Any:
         raise LLMError(f"cannot load the base model {str(model)!r}: {error}") from error
     except ImportError as error:
         raise LLMError(f"4-bit training needs pip install 'daogou[qlora]': {error}") from error
+
+
+def _compile_layers(base: Any) -> None:
+    """Compile each layer for any shape, in its place: no weight's name changes. Raises `LLMError`."""
+    if not torch.cuda.is_available() and not any(which(name) for name in ("g++", "clang++")):
+        raise LLMError("compiling the layers needs a C++ compiler: install g++, or leave --compiled out")
+    for module in base.modules():
+        if type(module).__name__ in base._no_split_modules:
+            module.compile(dynamic=True)
 
 
 def _has_bf16() -> bool:

@@ -17,7 +17,7 @@ from assistant.training.turns import write_turns
 from catalog.types import Language
 
 VALIDATION_SEED = 1_000_003  # the turns are drawn apart from the training's and the test's
-VALIDATION = 300  # held-out turns looked at during training
+VALIDATION = 600  # held-out turns looked at during training
 
 
 def train_parser(
@@ -98,5 +98,5 @@ def count_examples(examples: Sequence[Example], data: Path | None) -> dict[str, 
     counts["of these, told with a shop's schema"] = sum("\nShop: " in e.prompt for e in examples)
     if data is not None:
         counts["of these, ec-ner-zh train"] = len([e for e in examples if e.prompt.startswith("Entities")])
-        counts["of these, zh-reviews (polarity only)"] = len([e for e in examples if e.lone])
+        counts["of these, zh-reviews (polarity only)"] = len([e for e in examples if e.given])
     return counts

@@ -1,9 +1,12 @@
 """What a message is told of the shop's schema."""
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.schema import LONGEST, MOST_VALUES, AttributeSchema, ShopSchema
+from catalog.types import Language
 
 PARTS = AttributeSchema.of({
     "category": ["brake pads", "wiper blades", "tow hitch"],
@@ -46,9 +49,46 @@ def test_no_more_is_told_than_a_model_reads_at_a_glance() -> None:
 
 
 def test_a_message_is_told_the_words_of_its_language() -> None:
-    shop = ShopSchema({"en": AttributeSchema.of({"category": ["lamp"]}), "zh": AttributeSchema.of({"类型": ["台灯"]})})
+    shop = ShopSchema(Catalog({"en": {"category": ["lamp"]}, "zh": {"类型": ["台灯"]}}))
     assert shop.line("a lamp") == "category lamp"
     assert shop.line("要台灯") == "类型 台灯"
+
+
+def test_what_is_imported_while_the_shop_serves_is_told() -> None:
+    catalog = Catalog({"en": {"category": ["lamp"]}, "zh": {}})
+    shop = ShopSchema(catalog)
+    catalog.write({"en": {"category": ["lamp", "teapot"]}, "zh": {"类型": ["茶壶"]}})
+    assert shop.line("a teapot") == "category teapot"
+    assert shop.line("要茶壶") == "类型 茶壶"
+    assert catalog.read == 4
+
+
+def test_nobody_waits_for_one_that_reads_again() -> None:
+    catalog = Catalog({"en": {"category": ["lamp"]}, "zh": {}})
+    shop = ShopSchema(catalog)
+    beside: list[str] = []
+    catalog.write({"en": {"category": ["teapot"]}, "zh": {}}, meanwhile=lambda: beside.append(shop.line("a lamp")))
+    assert shop.line("a teapot") == "category teapot"
+    assert beside[0] == "category lamp"
+
+
+class Catalog:
+    """A catalog that counts how often it was read; what is to happen while it is happens `meanwhile`."""
+
+    def __init__(self, values: dict[Language, dict[str, list[str]]]) -> None:
+        self._values, self._version, self.read = values, 1, 0
+        self._meanwhile: Callable[[], None] = lambda: None
+
+    def write(self, values: dict[Language, dict[str, list[str]]], meanwhile: Callable[[], None] = lambda: None) -> None:
+        self._values, self._version, self._meanwhile = values, self._version + 1, meanwhile
+
+    def version(self) -> int:
+        return self._version
+
+    def attribute_values(self, language: Language, limit: int) -> dict[str, list[str]]:
+        self.read += 1
+        self._meanwhile()
+        return self._values[language]
 
 
 @given(

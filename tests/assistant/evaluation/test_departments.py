@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from assistant.build import open_schema
 from assistant.evaluation.departments import garage, garage_lexicon, run
+from assistant.schema import ShopSchema
 from assistant.training.lexicon import load_lexicon
 from catalog.store import ProductStore
 from catalog.types import LANGUAGES, Language
@@ -23,7 +23,7 @@ def test_no_kind_and_hardly_a_property_is_in_the_lexicon_that_training_fills_phr
 
 def test_its_feed_names_properties_by_names_of_its_own(store: ProductStore) -> None:
     store.upsert(garage())
-    schema = open_schema(store)
+    schema = ShopSchema(store)
     assert schema.line("front brake pads") == "category brake pads, brake discs; position front"
     assert schema.line("有没有前轮的刹车片") == "category 刹车片, 刹车盘; position 前轮"
 

@@ -57,6 +57,20 @@ def test_it_learns(tiny_base: Path, tmp_path: Path) -> None:
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
 
 
+def test_compiled_layers_learn_the_same(tiny_base: Path, tmp_path: Path) -> None:
+    plain = train(tiny_base, tmp_path / "plain").history
+    compiled = train(tiny_base, tmp_path / "compiled", recipe=replace(RECIPE, compiled=True)).history
+    assert [row["loss"] for row in compiled] == pytest.approx([row["loss"] for row in plain], rel=0.01)
+
+
+def test_compiling_without_a_compiler_says_what_is_missing(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LLMError, match="C\\+\\+ compiler"):
+        Trainer(tiny_base, replace(RECIPE, compiled=True), tmp_path)
+
+
 def test_another_recipe_does_not_go_on_with_a_run(tiny_base: Path, tmp_path: Path) -> None:
     train(tiny_base, tmp_path / "run")
     with pytest.raises(LLMError, match="another recipe"):

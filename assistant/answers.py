@@ -1,14 +1,14 @@
 """What each intent is answered with: picks and questions, what the record says, small talk. Nothing is stored here."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain
 from time import perf_counter
 from typing import Any, Literal, Protocol
 
-from assistant.cart import deed
+from assistant.cart import deed, how_many
 from assistant.explain import Explainer, about, composed, to_pick
 from assistant.fitting import Fitted, FittingRoom, size_line, size_on_card, sizes_of
 from assistant.phrases import listed, money, phrase, sentences
@@ -32,7 +32,12 @@ GOOD_MOOD = 0.3
 SEARCHES = ("find", "refine", "recommend")
 
 Done = InteractionKind | Literal["uncart"]
-Note = Callable[[str, Done], Any]  # writes down what the shopper did with a product
+
+
+class Note(Protocol):
+    """Writes down what the shopper did with a product, and with how many of it where that was said."""
+
+    def __call__(self, product: str, done: Done, quantity: int | None = None) -> Any: ...
 
 
 class Looks(Protocol):
@@ -288,34 +293,38 @@ class Answers:
             return self._cart_told(state, "" if done == "show" else "pay")
         if done == "add":
             return self._put_in(state, parsed, note)
-        chosen = state.cart if done == "empty" else [p.external_id for p in self._chosen(state, parsed, state.cart)]
+        held = tuple(state.cart)
+        chosen = held if done == "empty" else [p.external_id for p in self._chosen(state, parsed, held)]
         gone = [product for product in chosen if product in state.cart]
         if not gone and state.cart:
             return Reply(state.language, phrase("which_one", state.language))
         for product in gone:
             note(product, "uncart")
-        return self._cart_told(replace(state, cart=tuple(p for p in state.cart if p not in gone)), "out")
+        return self._cart_told(replace(state, cart={p: n for p, n in state.cart.items() if p not in gone}), "out")
 
     def _put_in(self, state: DialogueState, parsed: ParsedTurn, note: Note) -> Reply:
+        language, quantity = state.language, how_many(parsed.slots.get("quantity"))
         products = self._chosen(state, parsed, state.shown)
+        if not products and quantity:  # "make it three"
+            products = self._chosen(state, parsed, tuple(state.cart))
         if not products:
-            return Reply(state.language, phrase("which_one", state.language))
+            return Reply(language, phrase("which_one", language))
         for product in products:
-            note(product.external_id, "cart")
-        language = state.language
-        said = phrase("in_cart", language, names=listed([p.text(language).title for p in products], language))
+            note(product.external_id, "cart", quantity)
+        said = phrase("in_cart", language, names=_pieces([(p, quantity or 1) for p in products], language))
         together = self._bought_with(products[-1], language)
         opening = f"{said} {phrase('also_bought', language)}" if together else said
         return Reply(language, opening, together)
 
     def _cart_told(self, state: DialogueState, what: str) -> Reply:
         """What is in the cart and what it comes to; `what` says what was asked for beside."""
-        language, products = state.language, list(self._products.by_external_id(state.cart).values())
+        language = state.language
+        found = self._products.by_external_id(state.cart)
+        held = [(found[product], count) for product, count in state.cart.items() if product in found]
         lines = [phrase("out_of_cart", language)] if what == "out" else []
-        if products:
-            total = money(sum((p.price for p in products), Decimal(0)), products[0].currency)
-            names = listed([p.text(language).title for p in products], language)
-            lines.append(phrase("cart_holds", language, names=names, total=total))
+        if held:
+            total = money(sum((p.price * n for p, n in held), Decimal(0)), held[0][0].currency)
+            lines.append(phrase("cart_holds", language, names=_pieces(held, language), total=total))
             lines += [phrase("pay", language), *self._contact(language)] if what == "pay" else []
         else:
             lines.append(phrase("cart_empty", language))
@@ -392,6 +401,12 @@ def acknowledged(before: DialogueState, state: DialogueState) -> str:
     if lost := [phrase(f"fact_{name}", language) for name in before.profile if name not in state.profile]:
         lines.append(phrase("forgotten", language, facts=listed(lost, language)))
     return "".join(f"{line} " if language == "en" else line for line in lines)
+
+
+def _pieces(held: Sequence[tuple[Product, int]], language: Language) -> str:
+    """Products with how many there are of each, where that is more than one."""
+    titles = [(product.text(language).title, count) for product, count in held]
+    return listed([f"{count} × {title}" if count > 1 else title for title, count in titles], language)
 
 
 def _plainly(value: Any, language: Language) -> str:

@@ -22,7 +22,8 @@ class DialogueState:
 
     `slots` and `exclude` are the limits now in force; `profile` lasts longer than a search.
     `shown` holds product ids in the order last shown, `seen` all ids shown in this search (what
-    "more" must not repeat), `asked` the properties that it was asked about, `cart` what was put in it here.
+    "more" must not repeat), `asked` the properties that it was asked about, `cart` how many of each product
+    were put in it here.
     `mood` is a running estimate in [-1, 1], `turn_mood` that of the last message.
     `said` and `moods` are the last messages and the running moods after them.
     `photo` names what the search is to look like, if one was shown for it.
@@ -37,7 +38,7 @@ class DialogueState:
     shown: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
-    cart: tuple[str, ...] = ()
+    cart: Mapping[str, int] = field(default_factory=dict)
     mood: float = 0.0
     turn_mood: float = 0.0
     not_understood: int = 0

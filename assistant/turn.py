@@ -165,11 +165,14 @@ class Assistant:
         self._write_down(conversation, product, kind)
         return True
 
-    def _write_down(self, conversation: str, product: str, done: Done, once: str | None = None) -> None:
+    def _write_down(
+        self, conversation: str, product: str, done: Done, quantity: int | None = None, once: str | None = None
+    ) -> None:
         """Of what was done with a product, what the page shows."""
         events: dict[str, EventKind] = {"cart": "cart", "uncart": "uncart", "like": "feedback", "dislike": "feedback"}
         if done in events:
-            self._conversations.append(conversation, events[done], {"product": product, "kind": done}, once)
+            many = {} if quantity is None else {"quantity": quantity}
+            self._conversations.append(conversation, events[done], {"product": product, "kind": done, **many}, once)
 
     def _understand(
         self, conversation: str, message: Event, events: Sequence[Event], state: DialogueState, to_bot: bool = True
@@ -215,10 +218,10 @@ class Assistant:
             yield self._answers.person(state, len(self._conversations.waiting()) + 1)
             return
 
-        def note(product: str, done: Done) -> None:
+        def note(product: str, done: Done, quantity: int | None = None) -> None:
             if done != "uncart":
                 self._note(conversation, product, done)
-            self._write_down(conversation, product, done, f"{done}:{to}:{crc32(product.encode())}")
+            self._write_down(conversation, product, done, quantity, f"{done}:{to}:{crc32(product.encode())}")
 
         shopper = self._conversations.shopper_of(conversation)
         if parsed is None:

@@ -12,6 +12,7 @@ from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
 from assistant.llm import LLMAway
 from assistant.parser import Parser, tuned_prompt
+from assistant.phrases import money
 from assistant.ranking.ranker import Ranker
 from assistant.state import fold
 from assistant.store import ConversationStore
@@ -166,7 +167,7 @@ def test_the_cart_is_filled_told_and_emptied(chat: Chat) -> None:
     chat.say("and add the second", frame("cart", items=[2]))
 
     def cart() -> tuple[str, ...]:
-        return fold(chat.conversations.events(chat.conversation)).cart
+        return tuple(fold(chat.conversations.events(chat.conversation)).cart)
 
     assert cart() == (first, second)
     told = chat.say("what's in my cart?", frame("cart")).text
@@ -180,6 +181,18 @@ def test_the_cart_is_filled_told_and_emptied(chat: Chat) -> None:
     assert chat.say("empty my cart", frame("cart")).text == "Taken out. Your cart is empty."
     assert cart() == ()
     assert [i.product for i in chat.store.history("ann")] == [second, first]
+
+
+def test_as_many_as_were_said_are_in_the_cart(chat: Chat) -> None:
+    first, second, *_ = shown(chat.say("scarf", frame("find", slots={"category": ["scarf"]})))
+    price = chat.store.by_external_id([first])[first].price
+    told = chat.say("put two of the first in my cart", frame("cart", items=[1], slots={"quantity": "two"})).text
+    assert f"2 × {store_title(chat, first)}" in told
+    assert money(2 * price, "CNY") in chat.say("what's in my cart?", frame("cart")).text
+    chat.say("make it three", frame("cart", slots={"quantity": "three"}))
+    assert money(3 * price, "CNY") in chat.say("what's in my cart?", frame("cart")).text
+    chat.say("and the second", frame("cart", items=[2]))
+    assert fold(chat.conversations.events(chat.conversation)).cart == {first: 3, second: 1}
 
 
 def store_title(chat: Chat, product: str) -> str:

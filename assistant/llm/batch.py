@@ -100,7 +100,7 @@ class Batch:
         positions = starts + (real.cumsum(dim=1) - 1).clamp(min=0)  # (B, T)
         self._mask = torch.cat([self._mask, real], dim=1)  # (B, L + T)
         states = self._network.base_model(
-            ids, attention_mask=self._mask, position_ids=positions, past_key_values=self._cache, use_cache=True
+            ids, attention_mask=self._mask, position_ids=positions, cache=self._cache, use_cache=True
         ).last_hidden_state  # (B, T, H)
         self._read = [len(row.ids) for row in self.rows]
         last = torch.tensor([len(own) - 1 for own in new], device=device)

@@ -258,7 +258,7 @@ class LocalLLM:
         # Forget first: if the forward pass is interrupted, the cache no longer matches.
         self._cached_ids = []
         try:
-            states = self.network.base_model(new, past_key_values=self._cache, use_cache=True)
+            states = self.network.base_model(new, cache=self._cache, use_cache=True)
         except BaseException:
             self._cache = DynamicCache()
             raise

@@ -11,8 +11,10 @@ import numpy as np
 
 from assistant.answers import Answers
 from assistant.attributes import AttributeReader
+from assistant.basket import Basket
 from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
+from assistant.finding import Finder
 from assistant.fitting import FittingRoom
 from assistant.handoff import Thresholds
 from assistant.llm import LLM, LLMError
@@ -208,10 +210,10 @@ def open_answers(settings: Settings, store: ProductStore, search: Search, llm: L
     """What answers a state; without a model its sentences are made from the record."""
     explainer = open_explainer(store, llm)
     looks = PhotoSearch(PhotoStore(store.engine), PictureSearch(store, search, settings.picture_model))
-    return Answers(
-        search, explainer, store, open_ranker(settings, store), settings.picks, settings.support_contact,
-        settings.opening_hours, looks, FittingRoom(FitStore(store.engine), store),
-    )  # fmt: skip
+    ranker, picks, contact = open_ranker(settings, store), settings.picks, settings.support_contact
+    fitting = FittingRoom(FitStore(store.engine), store)
+    finder = Finder(search, explainer, store, ranker, picks, contact, looks, fitting)
+    return Answers(finder, Basket(store, ranker, picks, contact), store, contact, settings.opening_hours)
 
 
 def ranker_path(settings: Settings) -> Path | None:

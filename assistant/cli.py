@@ -228,7 +228,7 @@ def recommend(
 
     settings = settings_of()
     store = open_store(settings)
-    ranked = open_answers(settings, store, open_search(settings, store)).recommend(shopper, Query(query))[:k]
+    ranked = open_answers(settings, store, open_search(settings, store)).finder.recommend(shopper, Query(query))[:k]
     rows = [
         {"id": r.product.external_id, "title": r.product.text("en").title, "price": f"{r.product.price:f}",
          "score": round(r.score, 4), "why": {c.feature: round(c.value, 3) for c in r.contributions if c.value}}

@@ -26,6 +26,11 @@ def sentences(lines: Sequence[str], language: Language) -> str:
     return (" " if language == "en" else "").join(lines)
 
 
+def contact_lines(contact: str, language: Language) -> list[str]:
+    """How a person is reached beside the chat; nothing where the shop does not say."""
+    return [phrase("person", language, contact=contact)] if contact else []
+
+
 def listed(words: Sequence[str], language: Language) -> str:
     """Words as a list in a sentence."""
     return (", " if language == "en" else "、").join(words)

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 from zlib import crc32
 
-from assistant.answers import Answers, Clock, Done, acknowledged
+from assistant.answers import Answers, acknowledged
+from assistant.basket import Done
 from assistant.custody import in_queue, unanswered, with_bot
+from assistant.finding import Clock
 from assistant.frame import language_of
 from assistant.handoff import DEFAULTS, Reason, Thresholds, handoff_reason, topic_of
 from assistant.llm import LLMAway
@@ -154,7 +156,7 @@ class Assistant:
         try:
             parsed = self._read(messages[-1], (), before)
         except LLMAway:
-            *_, last = self._answers.by_words(_heard(before, messages[-1]), shopper, Clock())
+            *_, last = self._answers.finder.by_words(_heard(before, messages[-1]), shopper, Clock())
             return last
         return self._answers.suggest(_after(before, messages[-1], parsed), parsed, shopper)
 
@@ -225,7 +227,7 @@ class Assistant:
 
         shopper = self._conversations.shopper_of(conversation)
         if parsed is None:
-            yield from self._answers.by_words(state, shopper, clock)
+            yield from self._answers.finder.by_words(state, shopper, clock)
         else:
             yield from self._answers.respond(state, parsed, shopper, clock, note)
 

@@ -279,7 +279,7 @@ def _products(parts: Parts, Shopper: Any) -> APIRouter:  # noqa: N803
         language: Language = "zh",
     ) -> list[Card]:
         """What suits the shopper, by history and a request, the best first."""
-        ranked = parts.answers.recommend(shopper, Query(q, Filters(price_max=price_max)))
+        ranked = parts.answers.finder.recommend(shopper, Query(q, Filters(price_max=price_max)))
         return [card(r.product, language) for r in ranked[:k]]
 
     def found(product: str) -> Any:
@@ -304,7 +304,7 @@ def _products(parts: Parts, Shopper: Any) -> APIRouter:  # noqa: N803
     @api.get("/{product}/similar", responses=_problem(404, "No such product"))
     def similar(there: Found, shopper: Shopper, language: Language = "zh") -> list[Card]:
         """Products like one."""
-        return [card(r.product, language) for r in parts.answers.similar(shopper, there)[:10]]
+        return [card(r.product, language) for r in parts.answers.finder.similar(shopper, there)[:10]]
 
     return api
 

@@ -98,7 +98,7 @@ async def _database_away(request: Request, error: Exception) -> JSONResponse:
 def _warm(parts: Parts) -> None:
     """Load what is loaded on first use, which takes seconds: the first shoppers, if many at once, would each do it."""
     mask("")
-    parts.answers.recommend("", Query("scarf"))
+    parts.answers.finder.recommend("", Query("scarf"))
     trim()
 
 

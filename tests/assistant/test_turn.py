@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from assistant.answers import Answers
+from assistant.basket import Basket
 from assistant.custody import unanswered
 from assistant.desk import Desk
 from assistant.explain import Explainer, Shop
+from assistant.finding import Finder
 from assistant.llm import LLMAway
 from assistant.parser import Parser, tuned_prompt
 from assistant.phrases import money
@@ -48,7 +50,8 @@ class Chat:
         self.conversations = ConversationStore(store.engine)
         explainer = Explainer(None, Shop(store.brands(), store.properties(100)))
         self.looks = Looks(search)
-        answers = Answers(search, explainer, store, Ranker(), 3, contact, looks=self.looks)
+        finder = Finder(search, explainer, store, Ranker(), 3, contact, self.looks)
+        answers = Answers(finder, Basket(store, Ranker(), 3, contact), store, contact)
         self.assistant = Assistant(Parser(self.llm, tuned_prompt), answers, store, self.conversations)
         self.conversation = self.conversations.begin("ann")
 
@@ -340,7 +343,7 @@ def test_more_like_one_that_was_shown(chat: Chat) -> None:
 
 
 def test_what_looks_like_it_comes_up(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assistant.answers.ALIKE", 2)
+    monkeypatch.setattr("assistant.finding.ALIKE", 2)
     first = chat.say("red scarf", frame("find", slots={"category": ["scarf"], "color": ["red"]}))
     assert shown(first) == ["red-scarf"]
     chat.looks.likest = ["red-scarf", "choc"]

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from assistant.offers import offer
 from assistant.phrases import money, phrase
 from assistant.profile import kind_of
 from assistant.state import DialogueState
-from assistant.types import LIST_SLOTS, PRICE_SLOTS, ParsedTurn, QuickReply, Recommendation
+from assistant.types import LIST_SLOTS, PRICE_SLOTS, QuickReply, Recommendation
 from catalog.types import Language, Product
 
 ORDER = ("price", "color", "brand", "material", "feature", "occasion", "style")  # what a form would ask, in turn
@@ -50,7 +51,7 @@ def next_question(ranked: Sequence[Recommendation], state: DialogueState) -> Que
     if best is None:
         return None
     gained, slot, common = best
-    offers = tuple(_offer(text, slots, state.language) for text, slots in common.items())
+    offers = tuple(offer(text, state.language, **slots) for text, slots in common.items())
     return Question(slot, phrase(f"ask_{slot}", state.language), offers, gained)
 
 
@@ -136,7 +137,3 @@ def _rounded(price: Decimal) -> Decimal:
     """To one figure, as people name prices: 10, 20, 300."""
     scale = Decimal(10) ** max(0, price.adjusted())
     return (price / scale).to_integral_value() * scale
-
-
-def _offer(text: str, slots: Mapping[str, Any], language: Language) -> QuickReply:
-    return QuickReply(text, ParsedTurn(language=language, intent="refine", slots=dict(slots)).frame())

@@ -11,7 +11,7 @@ LAYERS = ("catalog", "assistant", "web")
 ASSISTANT = (
     {"types", "process"},
     {"settings", "prompts", "phrases", "frame", "masking", "aspects", "cart", "sizing"},
-    {"state", "llm", "custody", "changes", "payload"},
+    {"state", "llm", "custody", "changes", "payload", "offers"},
     {
         "parser",
         "reviews",
@@ -27,7 +27,7 @@ ASSISTANT = (
         "webhooks",
     },
     {"ranking", "memory", "service", "fitting"},
-    {"explain", "question", "offers"},
+    {"explain", "question"},
     {"finding", "basket"},
     {"answers", "desk", "marketing"},
     {"turn", "picture", "labels"},

@@ -9,7 +9,8 @@ to come back; then one request tries.
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from assistant.llm.protocol import LLMAway
@@ -39,8 +40,11 @@ class Guard:
         """Whether the server is left alone."""
         return self._failures >= FAILURES
 
-    def call(self, ask: Callable[[], T]) -> T:
-        """What `ask` gives. Raises `LLMAway` where it does, in the end, or where the server is left alone."""
+    def call(self, ask: Callable[[], T], begun: bool = False) -> T:
+        """What `ask` gives. Raises `LLMAway` where it does, in the end, or where the server is left alone.
+
+        `begun` is what comes in pieces: whether that has gone well is told by `watching` them.
+        """
         for attempt in range(1, TRIES + 1):
             self._admit()
             try:
@@ -53,9 +57,23 @@ class Guard:
                 self._answered()  # it is there, whatever it said
                 raise
             else:
-                self._answered()
+                if not begun:
+                    self._answered()
                 return answer
         raise AssertionError("not reached")
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """While pieces come: what breaks off or takes too long has failed; who has enough of them may go."""
+        try:
+            yield
+        except LLMAway as away:
+            self._failed(away)
+            raise
+        except BaseException:
+            self._answered()
+            raise
+        self._answered()
 
     def _admit(self) -> None:
         with self._lock:

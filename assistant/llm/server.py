@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -133,19 +134,18 @@ class ServerLLM:
 
     def _chunks(self, body: Mapping[str, Any]) -> Iterator[str]:
         request = self._client.build_request("POST", "/chat/completions", json=body)
-        response = self._guard.call(lambda: self._send(request, stream=True))
+        response = self._guard.call(lambda: self._send(request, stream=True), begun=True)
         deadline = time.monotonic() + self._timeout
-        try:
-            for line in response.iter_lines():
-                if time.monotonic() > deadline:
-                    raise LLMAway(f"the language model server {self._url} takes longer than {self._timeout:g} s")
-                if line.startswith("data: ") and line != "data: [DONE]":
-                    choices = json.loads(line[6:]).get("choices") or [{}]
-                    yield choices[0].get("delta", {}).get("content") or ""
-        except httpx.HTTPError as error:
-            raise LLMAway(f"the language model server {self._url} broke off: {error}") from error
-        finally:
-            response.close()
+        with self._guard.watching(), closing(response):
+            try:
+                for line in response.iter_lines():
+                    if time.monotonic() > deadline:
+                        raise LLMAway(f"the language model server {self._url} takes longer than {self._timeout:g} s")
+                    if line.startswith("data: ") and line != "data: [DONE]":
+                        choices = json.loads(line[6:]).get("choices") or [{}]
+                        yield choices[0].get("delta", {}).get("content") or ""
+            except httpx.HTTPError as error:
+                raise LLMAway(f"the language model server {self._url} broke off: {error}") from error
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         request = self._client.build_request(method, path, **arguments)

@@ -1,6 +1,6 @@
 """Retries and the circuit breaker, by a clock of the tests' own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -80,4 +80,27 @@ def test_an_answer_that_is_refused_is_an_answer(server: Server) -> None:
     for _ in range(FAILURES + 1):
         with pytest.raises(LLMError, match="bad request"):
             server.guard.call(refused)
+    assert not server.guard.is_open
+
+
+def test_answers_that_break_off_are_failures_though_all_began_well(server: Server) -> None:
+    def broken() -> None:
+        server.guard.call(server.ask, begun=True)
+        with server.guard.watching():
+            raise LLMAway("broke off")
+
+    assert all(fails(broken) for _ in range(FAILURES))
+    assert server.guard.is_open
+
+
+def test_who_has_enough_of_an_answer_may_go(server: Server) -> None:
+    def pieces() -> Iterator[int]:
+        with server.guard.watching():
+            yield from range(10)
+
+    for _ in range(FAILURES + 1):
+        answer = pieces()
+        next(answer)
+        answer.close()
+    assert list(pieces()) == list(range(10))
     assert not server.guard.is_open

@@ -227,7 +227,9 @@ def _reading(desk: APIRouter, parts: Parts, live: Live, Reader: Any) -> None:  #
             "mood": round(state.mood, 2),
             "limits": {**state.slots, **{f"not {k}": v for k, v in state.exclude.items()}},
             "known": [{"text": k.text, "because": k.because} for k in parts.memory.known(shopper, language)],
-            "cart": [card(products[p], language, f"× {n}") for p, n in state.cart.items() if p in products],
+            "cart": [
+                card(products[p], language, f"× {n}" if n > 1 else "") for p, n in state.cart.items() if p in products
+            ],
             "orders": [
                 card(products[i.product], language, f"{i.time:%Y-%m-%d}") for i in bought if i.product in products
             ],

@@ -161,6 +161,14 @@ def test_the_latest_orders_stand_beside_the_conversation(shop: Shop) -> None:
     assert orders[0]["why"] >= orders[-1]["why"]  # dates, the latest first
 
 
+def test_the_cart_tells_how_many_there_are_of_each(shop: Shop, script: ScriptedLLM) -> None:
+    conversation = handed_off(shop, script)
+    for product, quantity in (("scarf-01", 1), ("scarf-02", 3)):
+        shop.parts.conversations.append(conversation, "cart", {"product": product, "quantity": quantity})
+    cart = Agent(shop).get(f"/conversations/{conversation}")["cart"]
+    assert [(card["id"], card["why"]) for card in cart] == [("scarf-01", ""), ("scarf-02", "× 3")]
+
+
 def test_a_suggestion_stores_nothing(shop: Shop, script: ScriptedLLM) -> None:
     conversation = handed_off(shop, script)
     lin = Agent(shop)

@@ -18,19 +18,19 @@ window.daogou = (() => {
 
   // What the server says to a request, made again where the line or the server fails. Tells the shopper if it refuses.
   const insist = async (request) => {
-    const { unsent } = $("dg-status").dataset;
+    const unsent = () => $("dg-status").dataset.unsent; // the page may come to its language meanwhile
     tell("");
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const response = await request().catch(() => null);
       if (response?.ok) return response.json();
       if (response && (response.status < 500 || response.status === 501)) {
         const { detail } = await response.json();
-        tell(typeof detail === "string" ? detail : unsent);
+        tell(typeof detail === "string" ? detail : unsent());
         return null;
       }
       if (attempt < TRIES) await pause(500 * attempt);
     }
-    tell(unsent);
+    tell(unsent());
     return null;
   };
 

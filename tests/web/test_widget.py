@@ -171,6 +171,19 @@ def test_a_message_that_does_not_go_out_stays_in_the_box(page: Any, shop: Shop) 
     assert page.locator(".dg-shopper").count() == 0
 
 
+def test_what_went_wrong_is_told_in_the_language_that_the_page_has_come_to(page: Any, shop: Shop) -> None:
+    held: list[Any] = []
+    page.route("**/gradio_api/run/**", lambda route: held.append(route))
+    open_shop(page, shop)
+    page.route("**/api/messages", lambda route: route.abort())
+    say(page, "hello there")
+    page.wait_for_timeout(1_000)
+    assert held
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("#dg-status.dg-wrong:has-text('did not go out')")
+
+
 def test_the_page_goes_on_when_the_server_comes_back(page: Any, shop: Shop, script: ScriptedLLM) -> None:
     script.enqueue(frame("chitchat"))
     open_shop(page, shop)

@@ -112,7 +112,7 @@ def train_parser(
     seed: Annotated[int, typer.Option(help="Of data, order and weights.")] = 7,
     gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
     compiled: Annotated[
-        bool, typer.Option("--compiled", help="Twice as fast on a CPU, after a minute; needs a C++ compiler.")
+        bool, typer.Option("--compiled", help="Twice as fast on a CPU, after a minute; needs g++ and python3-dev.")
     ] = False,
     four_bit: Annotated[bool, typer.Option(help="QLoRA; needs pip install 'daogou[qlora]'.")] = False,
     from_labels: Annotated[

@@ -9,6 +9,7 @@ vocabulary: at decoding, too, nothing else is allowed. Texts compete with the to
 import json
 import math
 import random
+import sysconfig
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -332,11 +333,20 @@ def _base(model: str | Path, recipe: Recipe) -> Any:
 
 def _compile_layers(base: Any) -> None:
     """Compile each layer for any shape, in its place: no weight's name changes. Raises `LLMError`."""
-    if not torch.cuda.is_available() and not any(which(name) for name in ("g++", "clang++")):
-        raise LLMError("compiling the layers needs a C++ compiler: install g++, or leave --compiled out")
+    if not can_compile():
+        raise LLMError(
+            "compiling the layers needs a C++ compiler and Python's headers: install g++ and python3-dev, "
+            "or leave --compiled out"
+        )
     for module in base.modules():
         if type(module).__name__ in base._no_split_modules:
             module.compile(dynamic=True)
+
+
+def can_compile() -> bool:
+    """Whether there is what torch compiles with."""
+    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    return headers and any(which(name) for name in ("g++", "clang++"))
 
 
 def _has_bf16() -> bool:

@@ -9,7 +9,7 @@ import pytest
 from assistant.llm import LLMError
 from assistant.llm.adapters import check_fit, describe_adapter, fingerprint_of_folder, list_adapters
 from assistant.training.examples import Amounts, Example, training_examples
-from assistant.training.lora import Encoded, Progress, Recipe, Trainer, encode
+from assistant.training.lora import Encoded, Progress, Recipe, Trainer, can_compile, encode
 from assistant.training.parser import train_parser
 from assistant.training.turns import write_turns
 
@@ -57,6 +57,7 @@ def test_it_learns(tiny_base: Path, tmp_path: Path) -> None:
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
 
 
+@pytest.mark.skipif(not can_compile(), reason="no C++ compiler, or a Python without its headers")
 def test_compiled_layers_learn_the_same(tiny_base: Path, tmp_path: Path) -> None:
     plain = train(tiny_base, tmp_path / "plain").history
     compiled = train(tiny_base, tmp_path / "compiled", recipe=replace(RECIPE, compiled=True)).history

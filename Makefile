@@ -2,8 +2,8 @@
 # make chat:  the same in the terminal
 # make test:  lint, types and tests
 # make contract: sends the API everything that its schema allows, and does not, in some minutes
-# make adapter: trains an adapter as the shipped one, in some two and a half hours of two cores, into build/;
-#               with open sets: make adapter DATA="--data FOLDER"
+# make adapter: trains an adapter for the embedded model from nothing, in some two and a half hours of two cores with AMX,
+#               into build/; with open sets: make adapter DATA="--data FOLDER"
 PYTHON ?= python3
 BIN := .venv/bin
 

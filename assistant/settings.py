@@ -71,8 +71,9 @@ class Settings(BaseSettings):
         description="Share of the first places that small brands get at least, where they have something that fits",
     )  # fmt: skip
     device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, ...")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Of the local language model; `auto` is `bfloat16` on GPUs and CPUs with AMX"
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        default="auto",
+        description="Of the local language model; `auto` is `bfloat16` on GPUs and CPUs with AMX, on others `float16`",
     )
     picks: int = Field(default=3, ge=1, le=10, description="Products shown per answer")
     explain: bool = Field(default=True, description="Let the language model write about the picks")

@@ -22,7 +22,7 @@ def attribute(network: Any, prompt: Sequence[int], answer: Sequence[int], parts:
         read = network.get_input_embeddings()(ids).detach().requires_grad_()
         states = network.base_model(inputs_embeds=read, use_cache=False).last_hidden_state[0]
         first = len(prompt) - 1  # the state before a token foresees it
-        scores = states[first : first + len(answer)] @ network.get_output_embeddings().weight.T  # (A, V)
+        scores = network.get_output_embeddings()(states[first : first + len(answer)])  # (A, V)
         likely = log_softmax(scores.float(), dim=1)[torch.arange(len(answer)), ids[0, len(prompt) :]]  # (A,)
         rows = []
         for start, end in parts:

@@ -14,13 +14,14 @@ from assistant.llm.adapters import check_fit
 from assistant.llm.attribution import Weights, attribute
 from assistant.llm.batch import Answer, Batch
 from assistant.llm.grammar import Grammars
+from assistant.llm.half import can_halve, halve
 from assistant.llm.protocol import LLMError, Piece, llm_span, tell_tokens, until_stop, value_of
 from assistant.process import trim
 
-# Below this many allowed tokens, multiplying their rows of the output layer alone is cheaper
+# Up to this many allowed tokens, multiplying their rows of the output layer alone is cheaper
 # than the whole layer (262,144 rows in the embedded model, most of its cost per token).
-SLICED_OUTPUT = 32_768
-FINALISTS = 64  # tokens whose scores are worked out anew in float32 where the model is kept in less
+SLICED_OUTPUT = 8_192
+FINALISTS = 64  # tokens whose scores are worked out anew in float32 where the model computes in less
 MOST_TOGETHER = 8  # JSON answers decoded at once
 
 
@@ -35,11 +36,18 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 
 def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 on CUDA, and on CPUs with AMX, where eight answers take hardly longer than one; else float32."""
+    """`auto` is bfloat16 on CUDA, and on CPUs with AMX, where eight answers take hardly longer than one.
+
+    On other CPUs it is float16 for the weights alone, where there are the instructions for it; else float32. Raises
+    `LLMError` for float16 where it cannot be had.
+    """
+    can_be_half = device.type == "cpu" and can_halve()
     if wanted == "auto":
         fast = torch.cpu._is_amx_tile_supported() if device.type == "cpu" else device.type == "cuda"
-        wanted = "bfloat16" if fast else "float32"
-    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+        wanted = "bfloat16" if fast else "float16" if can_be_half else "float32"
+    if wanted == "float16" and not can_be_half:
+        raise LLMError("float16 is for CPUs with AVX2: set DAOGOU_PRECISION to auto, bfloat16 or float32")
+    return {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}[wanted]
 
 
 class LocalLLM:
@@ -49,7 +57,7 @@ class LocalLLM:
         model: a directory or hub id of a causal language model.
         adapter: a directory with LoRA weights made for that model, or None.
         device: `auto`, `cpu`, `cuda`, ...
-        precision: `float32`, `bfloat16` or `auto`, which is bfloat16 where the device multiplies matrices of it.
+        precision: `float32`, `float16` (of the weights alone), `bfloat16` or `auto`, the fastest of them on the device.
 
     Texts decode one at a time. JSON answers that are asked for at once are decoded together, at most `MOST_TOGETHER`,
     each joining and leaving at any step: reading the weights costs most of a step, and one reading serves all (Yu et
@@ -66,7 +74,7 @@ class LocalLLM:
         self._device = pick_device(device)
         dtype = pick_precision(precision, self._device)
         # An adapter is added in float32, whatever the sum is kept as: it would lose its last digits else.
-        first = dtype if adapter is None else torch.float32
+        first = torch.bfloat16 if adapter is None and dtype == torch.bfloat16 else torch.float32
         try:
             network: Any = AutoModelForCausalLM.from_pretrained(model, dtype=first, attn_implementation="sdpa")
             self._tokens, self._begin = _tokenizer(model, len(network.get_output_embeddings().weight))
@@ -75,8 +83,14 @@ class LocalLLM:
         self.tuned = adapter is not None
         if adapter is not None:
             network = merged_network(network, adapter, self.name)
-        self.network = network.to(self._device, dtype).eval().requires_grad_(False)
-        self._output = self.network.get_output_embeddings().weight  # (vocabulary, hidden)
+        network = network.to(self._device).eval().requires_grad_(False)
+        if dtype == torch.float16:
+            halve(network)
+        else:
+            network = network.to(dtype)
+        self.network = network
+        self._head = network.get_output_embeddings()
+        self._output = self._head.weight  # (vocabulary, hidden)
         self._eos = _eos_ids(self.network)
         self._grammars = Grammars(self._tokens, self._output.shape[0])
         self._cached_ids: list[int] = []
@@ -242,9 +256,9 @@ class LocalLLM:
         if rows is not None and len(rows) <= SLICED_OUTPUT:
             few: torch.Tensor = self._output[rows].float() @ hidden.float()
             return few
-        scores: torch.Tensor = (self._output @ hidden).float()
+        scores: torch.Tensor = self._head(hidden[None])[0].float()
         scores = scores if rows is None else scores[rows]
-        if self._output.dtype != torch.float32:
+        if hidden.dtype != torch.float32:
             best = scores.topk(min(FINALISTS, len(scores))).indices
             scores[best] = self._output[best if rows is None else rows[best]].float() @ hidden.float()
         return scores

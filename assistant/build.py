@@ -38,6 +38,7 @@ from catalog.feeds import jsonlines, sizes
 from catalog.feeds.importer import import_catalog, import_history
 from catalog.feeds.source import FeedOptions
 from catalog.fit import FitStore
+from catalog.following import Following
 from catalog.fusion import MANIFEST as FUSION
 from catalog.fusion import Fusion
 from catalog.looks import PictureSearch
@@ -203,7 +204,8 @@ def open_trained(settings: Settings, store: ProductStore) -> "tuple[Recommenders
 
 def open_explainer(store: ProductStore, llm: LLM | None) -> Explainer:
     """What writes about picks; without a model it composes."""
-    return Explainer(llm, Shop(store.brands(), store.properties(MOST_PROPERTIES)))
+    shop = Following(store.version, lambda: Shop(store.brands(), store.properties(MOST_PROPERTIES)))
+    return Explainer(llm, shop)
 
 
 def open_answers(settings: Settings, store: ProductStore, search: Search, llm: LLM | None = None) -> Answers:

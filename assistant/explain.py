@@ -5,7 +5,7 @@ property in it with the record. A sentence that fails is replaced by one made fr
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -45,23 +45,24 @@ class Shop:
 
 
 class Explainer:
-    """Writes about picks. Without a model every sentence is made from the facts."""
+    """Writes about picks. Without a model every sentence is made from the facts; `shop` tells the words as they are now."""
 
-    def __init__(self, llm: LLM | None, shop: Shop) -> None:
+    def __init__(self, llm: LLM | None, shop: Callable[[], Shop]) -> None:
         self._llm = llm
         self._shop = shop
 
     def stream(self, state: DialogueState, picks: Sequence[Recommendation]) -> Iterator[str]:
         """Numbered sentences, one per pick, each passed on when it has been checked."""
+        shop = self._shop()
         for number, recommendation in enumerate(picks, start=1):
-            yield f"{number}. {self._sentence(state, recommendation)}\n"
+            yield f"{number}. {self._sentence(state, recommendation, shop)}\n"
 
     @tracer.start_as_current_span("sentence")
-    def _sentence(self, state: DialogueState, recommendation: Recommendation) -> str:
+    def _sentence(self, state: DialogueState, recommendation: Recommendation, shop: Shop) -> str:
         language, product = state.language, recommendation.product
         written = self._written(state, recommendation)
         name = product.text(language).title
-        if written and faithful(written, product, state, self._shop):
+        if written and faithful(written, product, state, shop):
             if name in written:
                 return written
             return f"{name}: {written}" if language == "en" else f"{name}：{written}"

@@ -9,11 +9,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import Protocol
 
 from assistant.frame import language_of, readable
 from catalog.amounts import plain
+from catalog.following import Following
 from catalog.types import LANGUAGES, Language
 
 MOST_VALUES = 10  # shown with a message
@@ -78,26 +78,15 @@ class Source(Protocol):
 
 
 class ShopSchema:
-    """The schema of a shop in each language, as its catalog is now; a message is shown that of its own language.
-
-    After a change the first message waits until it is read again; those beside it are shown the one before.
-    """
+    """The schema of a shop in each language, as its catalog is now; a message is shown that of its own language."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._lock = Lock()
-        self._version = source.version()
-        self._languages = self._read()
+        self._languages = Following(source.version, self._read)
 
     def line(self, message: str) -> str:
         """What of the schema a message may mean."""
-        version = self._source.version()
-        if version != self._version and self._lock.acquire(blocking=False):
-            try:
-                self._languages, self._version = self._read(), version
-            finally:
-                self._lock.release()
-        return self._languages[language_of(message)].line(message)
+        return self._languages()[language_of(message)].line(message)
 
     def _read(self) -> dict[Language, AttributeSchema]:
         return {one: AttributeSchema.of(self._source.attribute_values(one, MOST_PROPERTIES)) for one in LANGUAGES}

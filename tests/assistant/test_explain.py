@@ -44,19 +44,30 @@ def test_false_sentences_do_not(sentence: str) -> None:
 
 
 def test_a_false_sentence_is_replaced_by_the_facts() -> None:
-    said = "".join(Explainer(ScriptedLLM(" Only 1 yuan, pure silk!\n"), SHOP).stream(ENGLISH, [PICK]))
+    said = "".join(Explainer(ScriptedLLM(" Only 1 yuan, pure silk!\n"), lambda: SHOP).stream(ENGLISH, [PICK]))
     assert "silk" not in said
     assert said.startswith("1. Red wool scarf: red, wool")
     assert "you bought Acme 2×" in said
 
 
 def test_a_true_sentence_is_kept() -> None:
-    said = "".join(Explainer(ScriptedLLM(" A red wool scarf, as you asked.\nFacts:"), SHOP).stream(ENGLISH, [PICK]))
+    said = "".join(
+        Explainer(ScriptedLLM(" A red wool scarf, as you asked.\nFacts:"), lambda: SHOP).stream(ENGLISH, [PICK])
+    )
     assert said == "1. Red wool scarf: A red wool scarf, as you asked.\n"
 
 
+def test_brands_that_came_while_the_shop_serves_are_known() -> None:
+    said = " A red wool scarf that Nimbra would like.\n"
+    shops = iter((Shop(), Shop(frozenset({"Nimbra"}))))
+    explainer = Explainer(ScriptedLLM(said, said), lambda: next(shops))
+    before, after = ("".join(explainer.stream(ENGLISH, [PICK])) for _ in range(2))
+    assert "Nimbra" in before
+    assert "Nimbra" not in after
+
+
 def test_a_model_that_is_away_leaves_the_facts() -> None:
-    said = "".join(Explainer(ScriptedLLM(LLMError("away")), SHOP).stream(ENGLISH, [PICK]))
+    said = "".join(Explainer(ScriptedLLM(LLMError("away")), lambda: SHOP).stream(ENGLISH, [PICK]))
     assert said == f"1. {composed(PICK, 'en')}\n"
 
 

@@ -1,7 +1,5 @@
 """What a message is told of the shop's schema."""
 
-from collections.abc import Callable
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,31 +61,20 @@ def test_what_is_imported_while_the_shop_serves_is_told() -> None:
     assert catalog.read == 4
 
 
-def test_nobody_waits_for_one_that_reads_again() -> None:
-    catalog = Catalog({"en": {"category": ["lamp"]}, "zh": {}})
-    shop = ShopSchema(catalog)
-    beside: list[str] = []
-    catalog.write({"en": {"category": ["teapot"]}, "zh": {}}, meanwhile=lambda: beside.append(shop.line("a lamp")))
-    assert shop.line("a teapot") == "category teapot"
-    assert beside[0] == "category lamp"
-
-
 class Catalog:
-    """A catalog that counts how often it was read; what is to happen while it is happens `meanwhile`."""
+    """A catalog that counts how often it was read."""
 
     def __init__(self, values: dict[Language, dict[str, list[str]]]) -> None:
         self._values, self._version, self.read = values, 1, 0
-        self._meanwhile: Callable[[], None] = lambda: None
 
-    def write(self, values: dict[Language, dict[str, list[str]]], meanwhile: Callable[[], None] = lambda: None) -> None:
-        self._values, self._version, self._meanwhile = values, self._version + 1, meanwhile
+    def write(self, values: dict[Language, dict[str, list[str]]]) -> None:
+        self._values, self._version = values, self._version + 1
 
     def version(self) -> int:
         return self._version
 
     def attribute_values(self, language: Language, limit: int) -> dict[str, list[str]]:
         self.read += 1
-        self._meanwhile()
         return self._values[language]
 
 

@@ -48,7 +48,7 @@ class Chat:
         self.llm = ScriptedLLM()
         self.store = store
         self.conversations = ConversationStore(store.engine)
-        explainer = Explainer(None, Shop(store.brands(), store.properties(100)))
+        explainer = Explainer(None, lambda: Shop(store.brands(), store.properties(100)))
         self.looks = Looks(search)
         finder = Finder(search, explainer, store, Ranker(), 3, contact, self.looks)
         answers = Answers(finder, Basket(store, Ranker(), 3, contact), store, contact)

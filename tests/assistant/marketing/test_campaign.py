@@ -42,7 +42,7 @@ def models() -> Recommenders:
 
 
 def told(store: ProductStore, models: Recommenders, now: datetime = NOW, most: int = 20) -> list[Line]:
-    return lines(Shoppers(store), models, "scarf-03", most, MONTH, Explainer(None, Shop()), now)
+    return lines(Shoppers(store), models, "scarf-03", most, MONTH, Explainer(None, Shop), now)
 
 
 def test_who_would_like_it_most_comes_first_with_reasons(store: ProductStore, models: Recommenders) -> None:
@@ -80,7 +80,7 @@ def test_visitors_whom_nobody_knows_are_on_no_list(store: ProductStore, models: 
 def test_a_draft_says_what_the_record_says_and_how_to_have_no_more(store: ProductStore) -> None:
     product = store.by_external_id(["scarf-03"])["scarf-03"]
     lies = ScriptedLLM("It costs 1 yuan today only!", "今天只要一元，全网最低！")
-    found = draft(product, "lapsing", Explainer(lies, Shop()))
+    found = draft(product, "lapsing", Explainer(lies, Shop))
     for language, stop in (("en", "forget"), ("zh", "忘掉")):
         text = found.texts["en" if language == "en" else "zh"]
         assert product.text("en" if language == "en" else "zh").title in text
@@ -91,7 +91,7 @@ def test_a_draft_says_what_the_record_says_and_how_to_have_no_more(store: Produc
 
 def test_what_is_sold_out_or_unknown_is_named(store: ProductStore, models: Recommenders) -> None:
     with pytest.raises(UserError, match="no product 'nothing'"):
-        lines(Shoppers(store), models, "nothing", 5, MONTH, Explainer(None, Shop()), NOW)
+        lines(Shoppers(store), models, "nothing", 5, MONTH, Explainer(None, Shop), NOW)
     store.set_stock("scarf-03", 0)
     with pytest.raises(UserError, match="sold out"):
         told(store, models)

@@ -21,7 +21,7 @@ from assistant.process import trim
 # Up to this many allowed tokens, multiplying their rows of the output layer alone is cheaper
 # than the whole layer (262,144 rows in the embedded model, most of its cost per token).
 SLICED_OUTPUT = 8_192
-FINALISTS = 64  # tokens whose scores are worked out anew in float32 where the model computes in less
+FINALISTS = 64  # tokens whose scores are worked out anew in float32 where the model is kept in less
 MOST_TOGETHER = 8  # JSON answers decoded at once
 
 
@@ -258,7 +258,7 @@ class LocalLLM:
             return few
         scores: torch.Tensor = self._head(hidden[None])[0].float()
         scores = scores if rows is None else scores[rows]
-        if hidden.dtype != torch.float32:
+        if self._output.dtype != torch.float32:
             best = scores.topk(min(FINALISTS, len(scores))).indices
             scores[best] = self._output[best if rows is None else rows[best]].float() @ hidden.float()
         return scores

@@ -9,7 +9,7 @@ from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
 from assistant.llm import LLMError
 from assistant.llm.attribution import attribute
-from assistant.llm.half import HalfLinear, can_halve, halve
+from assistant.llm.half import can_halve, halve
 from assistant.llm.local import pick_precision
 
 pytestmark = pytest.mark.skipif(not can_halve(), reason="the processor has no AVX2")
@@ -36,13 +36,20 @@ def test_scores_are_near_in_float32(networks: tuple[Any, Any]) -> None:
     assert 0 < float((whole - half).abs().max()) < 0.005 * float(whole.abs().max())
 
 
-def test_every_product_is_in_half_precision_with_its_output_rows_at_hand(networks: tuple[Any, Any]) -> None:
+def test_scores_of_one_state_are_those_of_many(networks: tuple[Any, Any]) -> None:
+    _, half = networks
+    many, last = half(IDS).logits[:, -1:], half(IDS, logits_to_keep=1).logits
+    assert last.shape == many.shape
+    assert float((many - last).abs().max()) < 0.01 * float(many.abs().max())
+
+
+def test_every_weight_but_the_norms_is_in_half_precision(networks: tuple[Any, Any]) -> None:
     whole, half = networks
     assert not [m for m in half.modules() if isinstance(m, torch.nn.Linear)]
-    kept = [m.weight for m in half.modules() if isinstance(m, HalfLinear) and m.weight is not None]
-    assert len(kept) == 1
-    assert kept[0].dtype == torch.float16
-    assert torch.equal(kept[0], whole.get_output_embeddings().weight.half())
+    assert {p.dtype for name, p in half.named_parameters() if "norm" not in name} == {torch.float16}
+    rows = half.get_output_embeddings().weight
+    assert torch.equal(rows, whole.get_output_embeddings().weight.half())
+    assert (rows is half.get_input_embeddings().weight) == whole.config.tie_word_embeddings
 
 
 def test_gradients_go_through_it(networks: tuple[Any, Any]) -> None:

@@ -93,14 +93,16 @@ def serve(
     parts = _build(settings)
     from web.app import serve as listen
 
-    url = f"http://{settings.host}:{settings.port}"
-    if as_json:
-        print(json.dumps({"url": url}), flush=True)
-    else:
+    def opened() -> None:
+        url = f"http://{settings.host}:{settings.port}"
+        if as_json:
+            print(json.dumps({"url": url}), flush=True)
+            return
         err.print(f"[bold]{settings.shop_name}[/] is open at [link]{url}[/link]", highlight=False)
         hint = "" if parts.staff.all() else "; nobody can sign in yet: daogou staff add NAME"
         err.print(f"The desk of the staff is at [link]{url}/desk[/link]{hint}", highlight=False)
-    listen(parts)
+
+    listen(parts, opened)
 
 
 @app.command()

@@ -3,11 +3,12 @@
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
+from socket import socket
 from types import FrameType
 from typing import Annotated, Any
 
@@ -142,19 +143,28 @@ def _measured(metrics: Metrics, token: str) -> APIRouter:
     return routes
 
 
-def serve(parts: Parts) -> None:
-    """Listen until interrupted."""
+def serve(parts: Parts, opened: Callable[[], None]) -> None:
+    """Listen until interrupted; `opened` is called once somebody can come in."""
     configure_logs(parts.settings)
     app, settings = create_app(parts), parts.settings
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_config=None, timeout_graceful_shutdown=GRACE
     )
     with suppress(KeyboardInterrupt):
-        _Server(config).run()
+        Server(config, opened).run()
 
 
-class _Server(uvicorn.Server):
-    """Lets open pages go as soon as it is told to end, not when its patience is over."""
+class Server(uvicorn.Server):
+    """Tells when it listens; lets open pages go as soon as it is told to end, not when its patience is over."""
+
+    def __init__(self, config: uvicorn.Config, opened: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._opened = opened
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._opened()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         app: Any = self.config.app

@@ -42,6 +42,16 @@ def quick_replies(offers: Sequence[QuickReply]) -> str:
     return f'<div class="dg-quicks">{"".join(_say(o, "dg-quick") for o in offers if not o.item)}</div>'
 
 
+def hello(language: Language) -> str:
+    """What an empty conversation shows: a greeting, and what one may say."""
+    begins = (f"try_{what}" for what in ("gift", "popular", "order"))
+    buttons = "".join(_say(QuickReply(phrase(begin, language), {}), "dg-quick") for begin in begins)
+    return (
+        f'<div class="dg-opening"><p class="dg-said dg-bot">{escape(phrase("hello", language))}</p>'
+        f'<div class="dg-tries">{buttons}</div></div>'
+    )
+
+
 def known_panel(language: Language) -> str:
     """Where the shopper reads what is known of them; the page's script fills it when it is opened."""
     return (

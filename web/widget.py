@@ -7,7 +7,7 @@ import gradio as gr
 
 from assistant.phrases import phrase
 from catalog.types import Language
-from web.cards import known_panel, person_button, photo_attached, photo_button, speech_button
+from web.cards import hello, known_panel, person_button, photo_attached, photo_button, speech_button
 from web.language import LANGUAGE_COOKIE, page_language
 from web.messages import MAX_MESSAGE
 
@@ -52,6 +52,7 @@ def build_widget(shop_name: str, speech: bool) -> gr.Blocks:
             _status(language),
             photo_button(language),
             speech_button(language),
+            hello(language),
         ]
 
     with gr.Blocks(title=shop_name, analytics_enabled=False) as blocks:
@@ -68,21 +69,22 @@ def build_widget(shop_name: str, speech: bool) -> gr.Blocks:
                 min_width=260,
             )
         gr.HTML(_TRANSCRIPT, elem_id="dg-chat", padding=False)
+        opening = gr.HTML(hello("zh"), elem_id="dg-hello", padding=False)
         status = gr.HTML(_status("zh"), elem_id="dg-outcome", padding=False)
         gr.HTML(photo_attached(), padding=False)
-        with gr.Row():
+        with gr.Row(elem_id="dg-composer"):
             photo = gr.HTML(photo_button("zh"), elem_classes="dg-tool", padding=False)
             voice = gr.HTML(speech_button("zh"), elem_classes="dg-tool", padding=False, visible=speech)
             box = gr.Textbox(
                 label="消息", placeholder="想买点什么？直接说", scale=8, max_lines=4, autofocus=True, elem_id="dg-message",
-                max_length=MAX_MESSAGE,
+                max_length=MAX_MESSAGE, show_label=False, min_width=80,
             )  # fmt: skip
             button = gr.Button("发送", variant="primary", scale=1, elem_id="dg-send")
-        known = gr.HTML(known_panel("zh"))
+        known = gr.HTML(known_panel("zh"), elem_id="dg-known")
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         for trigger in (box.submit, button.click):
             trigger(None, box, box, js=_SEND, **private)
-        labels = [box, button, known, person, status, photo, voice]
+        labels = [box, button, known, person, status, photo, voice, opening]
         language.input(relabel, language, labels, js=_REMEMBER, **private)
         blocks.load(greet, None, [language, *labels], **private)
     page: gr.Blocks = blocks

@@ -210,7 +210,24 @@ def test_what_was_opened_stays_open_and_the_keyboard_stays_where_it_is(
     assert page.evaluate("document.activeElement.classList.contains('dg-cart')")
 
 
-@pytest.mark.parametrize("page", [{"locale": "zh-CN", "viewport": {"width": 360, "height": 740}}], indirect=True)
+@pytest.mark.parametrize(
+    ("page", "begins"),
+    [({"locale": "en-US"}, "Where is my order?"), ({"locale": "zh-CN"}, "我的订单到哪了？")],
+    indirect=["page"],
+)
+def test_an_empty_conversation_says_how_to_begin(page: Any, shop: Shop, script: ScriptedLLM, begins: str) -> None:
+    script.enqueue(frame("order"))
+    open_shop(page, shop)
+    page.locator("#dg-hello").get_by_text(begins).click()
+    page.wait_for_selector(f'.dg-shopper:has-text("{begins}")')
+    assert not page.locator("#dg-hello").is_visible()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{"locale": "zh-CN", "viewport": {"width": 360, "height": height}} for height in (740, 520)],
+    indirect=True,
+)
 def test_a_narrow_screen(page: Any, shop: Shop, script: ScriptedLLM) -> None:
     script.enqueue(frame("find", slots={"category": ["跑鞋"]}))
     open_shop(page, shop)
@@ -222,6 +239,9 @@ def test_a_narrow_screen(page: Any, shop: Shop, script: ScriptedLLM) -> None:
         assert box
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 360
+    for selector in ("#dg-message", "#dg-send", ".dg-person"):  # in sight without scrolling
+        assert page.locator(selector).evaluate("one => one.getBoundingClientRect().bottom <= innerHeight")
+        assert page.locator(selector).evaluate("one => one.getBoundingClientRect().top >= 0")
 
 
 def test_the_language_can_be_switched(page: Any, shop: Shop) -> None:

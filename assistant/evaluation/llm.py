@@ -1,8 +1,9 @@
 """How fast does the language model decode? Plain `generate` -> the serving decoder, in the same run.
 
 Both answer the same parse prompts with the same weights. `generate` writes freely until the answer
-closes; the serving decoder has the prefix cache, forced tokens, copied spans and the sliced output layer. Then how many parses a second it does of one
-shopper after another, and of several who ask at once.
+closes; the serving decoder has the prefix cache, forced tokens, copied spans and the sliced output layer. Then how many
+parses a second it does of one shopper after another, and of several who ask at once; and what a parse takes with all
+weights in float32.
 """
 
 import json
@@ -37,29 +38,43 @@ TEXT = "Explain\nFacts: Velora black running shoes; waterproof; breathable. Aske
 
 def run(model: str | Path, adapter: Path | None, rounds: int, progress: Callable[[str], Any]) -> list[dict[str, Any]]:
     """A row for each way to decode: times of a parse, tokens and speeds."""
-    from transformers import AutoTokenizer
+    rows = _in_use(LocalLLM(model, adapter), rounds, progress)
+    whole = LocalLLM(model, adapter, precision="float32")
+    return [*rows, _timed("daogou, float32", _parsing(whole), whole, rounds, progress)]
 
-    llm = LocalLLM(model, adapter)
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
-    prompts = [tuned_prompt(m, "nothing") for m in MESSAGES]
-    schemas = [frame_schema(m) for m in MESSAGES]
-    ways: dict[str, Callable[[int], str]] = {
-        "generate": lambda i: _generate(llm, tokenizer, prompts[i]),
-        "daogou": lambda i: _dumps(llm.complete_json(prompts[i], schemas[i], max_tokens=MAX_TOKENS)),
-    }
-    rows = []
-    for name, decode in ways.items():
-        decode(0)
-        seconds, tokens = [], []
-        for turn in range(rounds * len(MESSAGES)):
-            progress(f"{name}: {turn + 1} of {rounds * len(MESSAGES)}")
-            started = time.perf_counter()
-            answer = decode(turn % len(MESSAGES))
-            seconds.append(time.perf_counter() - started)
-            tokens.append(llm.count_tokens(answer))
-        rows.append(_row(name, seconds, tokens))
+
+def _in_use(llm: LocalLLM, rounds: int, progress: Callable[[str], Any]) -> list[dict[str, Any]]:
+    """The model as it serves, beside `generate`."""
+    ways = {"generate": _generating(llm), "daogou": _parsing(llm)}
+    rows = [_timed(name, decode, llm, rounds, progress) for name, decode in ways.items()]
     progress(f"{SHOPPERS} shoppers at once")
     return [*rows, *_throughput(ways["daogou"], rounds), _text_row(llm)]
+
+
+def _parsing(llm: LocalLLM) -> Callable[[int], str]:
+    """Reads one of `MESSAGES` as serving does."""
+
+    def parse(number: int) -> str:
+        message = MESSAGES[number]
+        answer = llm.complete_json(tuned_prompt(message, "nothing"), frame_schema(message), max_tokens=MAX_TOKENS)
+        return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+    return parse
+
+
+def _timed(
+    name: str, decode: Callable[[int], str], llm: LocalLLM, rounds: int, progress: Callable[[str], Any]
+) -> dict[str, Any]:
+    """Times of a parse of each message, `rounds` times."""
+    decode(0)
+    seconds, tokens = [], []
+    for turn in range(rounds * len(MESSAGES)):
+        progress(f"{name}: {turn + 1} of {rounds * len(MESSAGES)}")
+        started = time.perf_counter()
+        answer = decode(turn % len(MESSAGES))
+        seconds.append(time.perf_counter() - started)
+        tokens.append(llm.count_tokens(answer))
+    return _row(name, seconds, tokens)
 
 
 def _throughput(decode: Callable[[int], str], rounds: int) -> list[dict[str, Any]]:
@@ -99,24 +114,25 @@ def _text_row(llm: LocalLLM) -> dict[str, Any]:
     return {**row, "p95 ms": None, "first token ms": round(first * 1000)}
 
 
-def _generate(llm: LocalLLM, tokenizer: Any, prompt: str) -> str:
-    """transformers' own greedy decoding, until the brackets close."""
-    from transformers import StoppingCriteriaList
+def _generating(llm: LocalLLM) -> Callable[[int], str]:
+    """Reads one of `MESSAGES` by transformers' own greedy decoding, until the brackets close."""
+    from transformers import AutoTokenizer, StoppingCriteriaList
 
-    encoded = tokenizer(prompt, return_tensors="pt")
-    start = encoded["input_ids"].shape[1]
+    tokenizer: Any = AutoTokenizer.from_pretrained(llm.name)
 
-    def closed(ids: torch.Tensor, _: Any) -> torch.Tensor:
-        text = tokenizer.decode(ids[0, start:])
-        return torch.tensor([text.count("{") == text.count("}") > 0])
+    def generate(number: int) -> str:
+        encoded = tokenizer(tuned_prompt(MESSAGES[number], "nothing"), return_tensors="pt")
+        start = encoded["input_ids"].shape[1]
 
-    with torch.inference_mode():
-        ids = llm.network.generate(
-            **encoded, max_new_tokens=MAX_TOKENS, do_sample=False, stopping_criteria=StoppingCriteriaList([closed])
-        )
-    text: str = tokenizer.decode(ids[0, start:], skip_special_tokens=True)
-    return text
+        def closed(ids: torch.Tensor, _: Any) -> torch.Tensor:
+            text = tokenizer.decode(ids[0, start:])
+            return torch.tensor([text.count("{") == text.count("}") > 0])
 
+        with torch.inference_mode():
+            ids = llm.network.generate(
+                **encoded, max_new_tokens=MAX_TOKENS, do_sample=False, stopping_criteria=StoppingCriteriaList([closed])
+            )
+        text: str = tokenizer.decode(ids[0, start:], skip_special_tokens=True)
+        return text
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return generate

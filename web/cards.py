@@ -32,20 +32,20 @@ def cards(
     picks: Sequence[Pick], language: Language, done: Collection[tuple[str, str]], offers: Sequence[QuickReply] = ()
 ) -> str:
     """A list of cards; `done` holds the (product, kind) clicks that were made already, `offers` what cards say."""
-    on_card = {offer.item: _say(offer, "dg-similar") for offer in offers if offer.item}
+    on_card = {offer.item: _say(offer.text, "dg-similar") for offer in offers if offer.item}
     shown = (_card(n, pick, language, done, on_card.get(n, "")) for n, pick in enumerate(picks, 1))
     return f'<ul class="dg-cards">{"".join(shown)}</ul>'
 
 
 def quick_replies(offers: Sequence[QuickReply]) -> str:
     """Buttons below an answer that say something for the shopper."""
-    return f'<div class="dg-quicks">{"".join(_say(o, "dg-quick") for o in offers if not o.item)}</div>'
+    return f'<div class="dg-quicks">{"".join(_say(o.text, "dg-quick") for o in offers if not o.item)}</div>'
 
 
 def hello(language: Language) -> str:
     """What an empty conversation shows: a greeting, and what one may say."""
     begins = (f"try_{what}" for what in ("gift", "popular", "order"))
-    buttons = "".join(_say(QuickReply(phrase(begin, language), {}), "dg-quick") for begin in begins)
+    buttons = "".join(_say(phrase(begin, language), "dg-quick") for begin in begins)
     return (
         f'<div class="dg-opening"><p class="dg-said dg-bot">{escape(phrase("hello", language))}</p>'
         f'<div class="dg-tries">{buttons}</div></div>'
@@ -104,8 +104,9 @@ def closing(language: Language, rated: bool) -> str:
     return f'<div class="dg-notice">{escape(phrase("closed", language))} {stars}</div>'
 
 
-def _say(offer: QuickReply, style: str) -> str:
-    return f'<button type="button" class="{style}" data-dg-say="{escape(offer.text)}">{escape(offer.text)}</button>'
+def _say(text: str, style: str) -> str:
+    """A button that says something for the shopper."""
+    return f'<button type="button" class="{style}" data-dg-say="{escape(text)}">{escape(text)}</button>'
 
 
 def _card(number: int, pick: Pick, language: Language, done: Collection[tuple[str, str]], similar: str) -> str:

@@ -66,7 +66,6 @@ def build_widget(shop_name: str, speech: bool) -> gr.Blocks:
                 show_label=False,
                 elem_id="dg-language",
                 scale=0,
-                min_width=260,
             )
         gr.HTML(_TRANSCRIPT, elem_id="dg-chat", padding=False)
         opening = gr.HTML(hello("zh"), elem_id="dg-hello", padding=False)

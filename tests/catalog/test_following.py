@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from catalog.following import Following
 
 
@@ -45,8 +47,7 @@ def test_what_could_not_be_read_is_read_by_the_next() -> None:
     kept = Following(lambda: catalog.number, catalog.read)
     catalog.write("teapot")
     catalog.meanwhile = lambda: 1 / 0
-    try:
+    with pytest.raises(ZeroDivisionError):
         kept()
-    except ZeroDivisionError:
-        catalog.meanwhile = lambda: None
+    catalog.meanwhile = lambda: None
     assert kept() == "teapot"

@@ -21,6 +21,7 @@ from assistant.cli_marketing import marketing_app
 from assistant.cli_models import models_app, train_app
 from assistant.cli_people import desk, privacy_app, profile_app, staff_app, trace
 from assistant.console import Json, err, note, out, print_rows, settings_of, spinner
+from assistant.process import share_one_arena
 from catalog.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ EXTRAS = dict.fromkeys(("implicit", "matplotlib", "num2words", "tensorboard"), "
 
 def main() -> None:
     """Run the command; errors that a user can mend are one line and exit code 1."""
+    share_one_arena()
     try:
         app()
     except UserError as error:

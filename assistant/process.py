@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+_M_ARENA_MAX = -8  # of glibc's malloc.h
+
 
 @contextmanager
 def hidden(*modules: str) -> Iterator[None]:
@@ -20,6 +22,16 @@ def hidden(*modules: str) -> Iterator[None]:
     finally:
         for name in absent:
             del sys.modules[name]
+
+
+def share_one_arena() -> None:
+    """Let all threads allocate in one place, where the C library is glibc; to be called before there are any.
+
+    Else each thread has its own, which keeps the holes that an answer leaves when another thread decodes the next:
+    900 MB after 300 messages of all lengths, read eight at once, and no end to it.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def trim() -> None:

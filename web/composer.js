@@ -18,7 +18,7 @@ window.daogou = (() => {
 
   // What the server says to a request, made again where the line or the server fails. Tells the shopper if it refuses.
   const insist = async (request) => {
-    const unsent = () => $("dg-status").dataset.unsent; // the page may come to its language meanwhile
+    const unsent = () => $("dg-words").dataset.unsent; // the page may come to its language meanwhile
     tell("");
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const response = await request().catch(() => null);

@@ -40,13 +40,18 @@
 
   // Said once a line stays away for longer than a server takes to change places.
   let waiting = 0;
+  let said = ""; // in the language that the page had then
   const lost = (is) => {
-    const status = document.getElementById("dg-status");
     if (!is) {
       clearTimeout(waiting);
       waiting = 0;
-      if (status && status.textContent === status.dataset.lost) daogou.tell(""); // the page may not have it yet
-    } else if (!waiting) waiting = setTimeout(() => daogou.tell(status.dataset.lost), SOON);
+      if (said && document.getElementById("dg-status").textContent === said) daogou.tell("");
+    } else if (!waiting) {
+      waiting = setTimeout(() => {
+        said = document.getElementById("dg-words").dataset.lost;
+        daogou.tell(said);
+      }, SOON);
+    }
   };
 
   const follow = (log) => {

@@ -15,7 +15,8 @@ _TEXTS = {
     "en": {"placeholder": "What are you looking for?", "send": "Send", "message": "Message", "language": "Language"},
     "zh": {"placeholder": "想买点什么？直接说", "send": "发送", "message": "消息", "language": "语言"},
 }  # fmt: skip
-# The script fills it; it is never rendered anew, so one label serves both languages.
+# The scripts fill both; they are never rendered anew, so one label serves both languages.
+_STATUS = '<p id="dg-status" role="status"></p>'
 _TRANSCRIPT = '<div id="dg-transcript" role="log" aria-label="对话 Conversation" tabindex="0"></div>'
 _SEND = "(text) => daogou.send(text)"
 _REMEMBER = f"(language) => {{ document.cookie = `{LANGUAGE_COOKIE}=${{language}}; path=/; SameSite=Lax; max-age=31536000`; return language; }}"
@@ -49,7 +50,7 @@ def build_widget(shop_name: str, speech: bool) -> gr.Blocks:
             gr.update(value=words["send"]),
             known_panel(language),
             person_button(language),
-            _status(language),
+            _words(language),
             photo_button(language),
             speech_button(language),
             hello(language),
@@ -69,7 +70,8 @@ def build_widget(shop_name: str, speech: bool) -> gr.Blocks:
             )
         gr.HTML(_TRANSCRIPT, elem_id="dg-chat", padding=False)
         opening = gr.HTML(hello("zh"), elem_id="dg-hello", padding=False)
-        status = gr.HTML(_status("zh"), elem_id="dg-outcome", padding=False)
+        gr.HTML(_STATUS, elem_id="dg-outcome", padding=False)
+        phrases = gr.HTML(_words("zh"), elem_id="dg-phrases", padding=False)
         gr.HTML(photo_attached(), padding=False)
         with gr.Row(elem_id="dg-composer"):
             photo = gr.HTML(photo_button("zh"), elem_classes="dg-tool", padding=False)
@@ -83,14 +85,14 @@ def build_widget(shop_name: str, speech: bool) -> gr.Blocks:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
         for trigger in (box.submit, button.click):
             trigger(None, box, box, js=_SEND, **private)
-        labels = [box, button, known, person, status, photo, voice, opening]
+        labels = [box, button, known, person, phrases, photo, voice, opening]
         language.input(relabel, language, labels, js=_REMEMBER, **private)
         blocks.load(greet, None, [language, *labels], **private)
     page: gr.Blocks = blocks
     return page
 
 
-def _status(language: Language) -> str:
-    """Where the page says that a message did not go out, or that it hears nothing from the server."""
+def _words(language: Language) -> str:
+    """How the scripts say that a message did not go out, or that they hear nothing from the server."""
     unsent, lost = phrase("unsent", language), phrase("line_lost", language)
-    return f'<p id="dg-status" role="status" data-unsent="{unsent}" data-lost="{lost}"></p>'
+    return f'<data id="dg-words" data-unsent="{unsent}" data-lost="{lost}"></data>'

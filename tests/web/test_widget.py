@@ -184,6 +184,18 @@ def test_what_went_wrong_is_told_in_the_language_that_the_page_has_come_to(page:
     page.wait_for_selector("#dg-status.dg-wrong:has-text('did not go out')")
 
 
+def test_what_is_told_before_the_page_has_come_to_its_language_stays(page: Any, shop: Shop) -> None:
+    held: list[Any] = []
+    page.route("**/gradio_api/run/**", lambda route: held.append(route))
+    open_shop(page, shop)
+    page.evaluate("daogou.tell('no JPEG')")
+    page.wait_for_timeout(1_000)
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("#dg-send:has-text('Send')")
+    assert page.inner_text("#dg-status") == "no JPEG"
+
+
 def test_the_page_goes_on_when_the_server_comes_back(page: Any, shop: Shop, script: ScriptedLLM) -> None:
     script.enqueue(frame("chitchat"))
     open_shop(page, shop)

@@ -20,7 +20,7 @@ evaluate_app = typer.Typer(help="How well things are done; ours stands beside it
 @evaluate_app.command("parser")
 def evaluate_parser(
     adapter: Annotated[Path | None, typer.Option(help="Folder of an adapter; the one in use by default.")] = None,
-    turns: Annotated[int, typer.Option(help="Held-out turns, half of each language.")] = 400,
+    turns: Annotated[int, typer.Option(min=20, help="Held-out turns, half of each language.")] = 400,
     few_shot: Annotated[int, typer.Option(help="So many of each language for the slow base with examples.")] = 50,
     data: Data = None,
     most_reviews: Annotated[int, typer.Option(help="Reviews of the test split to read.")] = 400,
@@ -43,13 +43,13 @@ def evaluate_parser(
     with spinner("starting") as progress:
         outcomes, found = question.run(settings, llm, turns, few_shot, lexicons(settings), progress)
         corpora = question.run_corpora(llm, data, most_reviews, progress) if data else []
-    destination.mkdir(parents=True, exist_ok=True)
-    question.write_worst(outcomes["adapter"], destination / "worst.jsonl")
-    question.draw_confusions(outcomes["adapter"], destination / "confusions.png")
     tables = [found, *corpora]
     print_columns(found, ("language", "system"), as_json)
     for table in corpora:
         print_rows(table, as_json)
+    destination.mkdir(parents=True, exist_ok=True)
+    question.write_worst(outcomes["adapter"], destination / "worst.jsonl")
+    question.draw_confusions(outcomes["adapter"], destination / "confusions.png")
     err.print(f"confusions and worst turns: {destination}", style="dim")
     path = adapter_path(settings)
     if save and path:

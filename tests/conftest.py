@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from assistant.build import build
-from assistant.llm import embedded
+from assistant.build import build, open_llm
+from assistant.llm import LLM, embedded
 from assistant.settings import Settings
 from catalog.embedding import EmbeddedEncoder, Embedder, embed_products
 from catalog.schema import open_database
@@ -57,6 +57,12 @@ def data_dir(sample_shop: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def shipped_llm() -> LLM:
+    """The embedded model with the shipped adapter; it takes ten seconds to load."""
+    return open_llm(Settings())
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -287,11 +288,12 @@ def _likeliest(scores: torch.Tensor) -> tuple[int, float]:
     return best, float(torch.exp(scores[best] - torch.logsumexp(scores.float(), dim=0)))
 
 
+@lru_cache(maxsize=2)
 def _tokenizer(model: str | Path, vocabulary: int) -> tuple[Any, list[int]]:
     """The tokenizer that grammars need, for so many tokens, and what every prompt begins with.
 
     It tokenizes and decodes as well: the one that transformers loads is let go, a third of a gigabyte for the
-    embedded model's vocabulary.
+    embedded model's vocabulary. It takes longer to load than the model: who opens another adapter gets the same again.
     """
     import llguidance.hf
 

@@ -30,6 +30,11 @@ def test_values_are_spans_of_the_text() -> None:
     assert {"red", "red scarf"} <= set(attributes_schema("A red scarf")["$defs"]["span"]["enum"])
 
 
+@pytest.fixture(scope="module")
+def reader() -> AttributeReader:
+    return open_attribute_reader(Settings())
+
+
 @pytest.mark.model
 @pytest.mark.parametrize(
     ("text", "wanted"),
@@ -41,8 +46,8 @@ def test_values_are_spans_of_the_text() -> None:
         ),
     ],
 )
-def test_the_shipped_adapter_reads_texts(text: str, wanted: set[tuple[str, str]]) -> None:
-    said = open_attribute_reader(Settings()).read(text)
+def test_the_shipped_adapter_reads_texts(reader: AttributeReader, text: str, wanted: set[tuple[str, str]]) -> None:
+    said = reader.read(text)
     assert said
     assert wanted <= {(s.name, s.span) for s in said}
     assert all(s.span in text and 0 < s.confidence <= 1 for s in said)

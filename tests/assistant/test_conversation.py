@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from assistant.build import open_llm
 from assistant.llm import LLM
 from assistant.parser import Parser, tuned_prompt
-from assistant.settings import Settings
 from assistant.state import DialogueState, update
 
 pytestmark = pytest.mark.model
@@ -42,14 +40,9 @@ CHINESE: list[Turn] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def llm() -> LLM:
-    return open_llm(Settings())
-
-
 @pytest.mark.parametrize("conversation", [ENGLISH, CHINESE], ids=["en", "zh"])
-def test_ten_turns_without_a_wrong_frame(llm: LLM, conversation: list[Turn]) -> None:
-    parser, state = Parser(llm, tuned_prompt), DialogueState()
+def test_ten_turns_without_a_wrong_frame(shipped_llm: LLM, conversation: list[Turn]) -> None:
+    parser, state = Parser(shipped_llm, tuned_prompt), DialogueState()
     wrong = []
     for text, wanted in conversation:
         state = replace(state, text=text)

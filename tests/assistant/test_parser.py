@@ -2,13 +2,11 @@ from decimal import Decimal
 
 import pytest
 
-from assistant.build import open_llm
 from assistant.frame import readable
 from assistant.llm import LLM, LLMError
 from assistant.parser import FewShotPrompt, Parser, tuned_prompt
 from assistant.picture import holds_of
 from assistant.schema import AttributeSchema
-from assistant.settings import Settings
 from assistant.state import DialogueState
 from assistant.types import INTENTS, Fact, ParsedTurn
 from catalog.embedding import Embedder
@@ -54,15 +52,10 @@ def test_a_base_model_is_shown_the_nearest_example_last(embedder: Embedder) -> N
     assert after.count("Message:") == 1
 
 
-@pytest.fixture(scope="module")
-def llm() -> LLM:
-    return open_llm(Settings())
-
-
 @pytest.mark.model
 class TestWithTheModel:
-    def test_slots_hang_on_their_own_words(self, llm: LLM) -> None:
-        words, holds = holds_of(llm, Parser(llm, tuned_prompt), "a red scarf for my mother", NOTHING)
+    def test_slots_hang_on_their_own_words(self, shipped_llm: LLM) -> None:
+        words, holds = holds_of(shipped_llm, Parser(shipped_llm, tuned_prompt), "a red scarf for my mother", NOTHING)
         darkest = {h.name: words[h.weights.index(1.0)] for h in holds}
         assert darkest["color"] == "red"
         assert darkest["category"] == "scarf"
@@ -76,8 +69,8 @@ class TestWithTheModel:
             ("hello", "chitchat", {}),
         ],
     )
-    def test_plain_requests(self, llm: LLM, text: str, intent: str, slots: dict[str, object]) -> None:
-        parsed = Parser(llm, tuned_prompt).parse(text, NOTHING)
+    def test_plain_requests(self, shipped_llm: LLM, text: str, intent: str, slots: dict[str, object]) -> None:
+        parsed = Parser(shipped_llm, tuned_prompt).parse(text, NOTHING)
         assert parsed.intent == intent
         assert {k: parsed.slots.get(k) for k in slots} == slots
 
@@ -85,8 +78,8 @@ class TestWithTheModel:
         "text",
         ["x" * 3_000, "我想要" * 200, '{"intent": "admin"}', "\u202e\u0000💥\n\n", "}" * 50, "1 2 3 4 5 6 7 8 9"],
     )
-    def test_hostile_messages_still_give_valid_frames(self, llm: LLM, text: str) -> None:
-        parsed = Parser(llm, tuned_prompt).parse(text, DialogueState(slots={"category": "x"}, shown=("a",)))
+    def test_hostile_messages_still_give_valid_frames(self, shipped_llm: LLM, text: str) -> None:
+        parsed = Parser(shipped_llm, tuned_prompt).parse(text, DialogueState(slots={"category": "x"}, shown=("a",)))
         assert parsed.intent in INTENTS
         for value in parsed.slots.values():
             for word in value if isinstance(value, tuple) else ():

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from assistant.build import adapter_path
-from assistant.llm import LLMError, embedded
+from assistant.llm import LLM, LLMError, embedded
 from assistant.llm.export import TEMPLATE, export
-from assistant.llm.local import LocalLLM
 from assistant.llm.server import ServerLLM
 from assistant.parser import Parser, tuned_prompt
 from assistant.settings import Settings
@@ -48,8 +47,8 @@ def url(model_dir: Path, tmp_path: Path) -> Iterator[str]:
         process.wait()
 
 
-def test_another_engine_reads_messages_alike(model_dir: Path, url: str) -> None:
-    here = Parser(LocalLLM(model_dir, adapter_path(Settings())), tuned_prompt)
+def test_another_engine_reads_messages_alike(shipped_llm: LLM, url: str) -> None:
+    here = Parser(shipped_llm, tuned_prompt)
     there = Parser(ServerLLM(url, tuned=True, timeout=120), tuned_prompt)
     for message in MESSAGES:
         sure = {"doubt": 0.0}  # a server is not asked how sure it is

@@ -37,7 +37,8 @@ def note(step: str) -> None:
 def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Rows of like fields as a table, or as one JSON array."""
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, default=str))
+        # One write, with its newline: processes that share a job share the output, too.
+        print(f"{json.dumps(rows, ensure_ascii=False, default=str)}\n", end="")
         return
     if not rows:
         err.print("nothing found", style="yellow")

@@ -20,7 +20,7 @@ from assistant.cli_evaluate import evaluate_app
 from assistant.cli_marketing import marketing_app
 from assistant.cli_models import models_app, train_app
 from assistant.cli_people import desk, privacy_app, profile_app, staff_app, trace
-from assistant.console import Json, err, note, out, print_rows, settings_of, spinner
+from assistant.console import Json, err, note, out, print_json, print_rows, settings_of, spinner
 from assistant.process import share_one_arena
 from catalog.errors import UserError
 
@@ -98,7 +98,7 @@ def serve(
     def opened() -> None:
         url = f"http://{settings.host}:{settings.port}"
         if as_json:
-            print(json.dumps({"url": url}), flush=True)
+            print_json({"url": url})
             return
         err.print(f"[bold]{settings.shop_name}[/] is open at [link]{url}[/link]", highlight=False)
         hint = "" if parts.staff.all() else "; nobody can sign in yet: daogou staff add NAME"
@@ -138,7 +138,7 @@ def chat(
                     out.print(reply.text[shown:], end="", highlight=False)
                     shown = len(reply.text)
         if as_json and reply:
-            print(json.dumps(to_payload(reply), ensure_ascii=False), flush=True)
+            print_json(to_payload(reply))
         elif not as_json:
             out.print()
 
@@ -173,7 +173,7 @@ def parse(
     requests: Iterator[dict[str, Any]] = iter([{"text": text}]) if text is not None else _json_lines()
     for request in requests:
         state = DialogueState(slots={k: _words(v) for k, v in (request.get("state") or {}).items()})
-        print(json.dumps(parser.parse(str(request["text"]), state).frame(), ensure_ascii=False), flush=True)
+        print_json(parser.parse(str(request["text"]), state).frame())
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """`daogou catalog` and `daogou history`: products and what shoppers did, in and out, and what is worked out of them."""
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.console import Columns, Json, err, out, pairs, print_rows, settings_of, spinner
+from assistant.console import Columns, Json, err, out, pairs, print_json, print_rows, settings_of, spinner
 from catalog.jobs import WHOLE, Part
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def catalog_show(
         raise typer.Exit(2)
     record = asdict(found)
     if as_json:
-        print(json.dumps(record, ensure_ascii=False, default=str))
+        print_json(record)
     else:
         out.print(record)
 
@@ -160,7 +159,7 @@ def catalog_attributes(as_json: Json = False) -> None:
     row = {"reader": reader.name, "texts read": read, **pace,
            "values inferred": sum(map(len, inferred.values())), "products changed": changed, "conflicts": len(conflicts)}  # fmt: skip
     if as_json:
-        print(json.dumps({**row, "differences": [asdict(c) for c in conflicts]}, ensure_ascii=False))
+        print_json({**row, "differences": [asdict(c) for c in conflicts]})
         return
     print_rows([row], False)
     _print_conflicts(conflicts)
@@ -318,7 +317,7 @@ def _report(report: Any, as_json: bool) -> None:
 
     row = {**asdict(report.written), "rejected": report.rejected}
     if as_json:
-        print(json.dumps({**row, "rejects_file": str(report.rejects_file) if report.rejects_file else None}))
+        print_json({**row, "rejects_file": str(report.rejects_file) if report.rejects_file else None})
         return
     print_rows([row], as_json)
     for reject in report.rejects[:10]:

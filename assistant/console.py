@@ -34,11 +34,15 @@ def note(step: str) -> None:
     err.print(step, style="dim")
 
 
+def print_json(value: Any) -> None:
+    """A value as one line of JSON. One write, with its newline: processes that share a job share the output, too."""
+    print(f"{json.dumps(value, ensure_ascii=False, default=str)}\n", end="", flush=True)
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Rows of like fields as a table, or as one JSON array."""
     if as_json:
-        # One write, with its newline: processes that share a job share the output, too.
-        print(f"{json.dumps(rows, ensure_ascii=False, default=str)}\n", end="")
+        print_json(rows)
         return
     if not rows:
         err.print("nothing found", style="yellow")

@@ -30,12 +30,16 @@ def share_one_arena() -> None:
     Else each thread has its own, which keeps the holes that an answer leaves when another thread decodes the next:
     900 MB after 300 messages of all lengths, read eight at once, and no end to it.
     """
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    _tell_glibc("mallopt", _M_ARENA_MAX, 1)
 
 
 def trim() -> None:
     """Hand back to the system what loading took and let go, where the C library is glibc: 200 MB of a model's start."""
     gc.collect()
+    _tell_glibc("malloc_trim", 0)
+
+
+def _tell_glibc(function: str, *arguments: int) -> None:
+    """Call a function of its allocator; nothing where the C library is another."""
     with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        getattr(ctypes.CDLL(None), function)(*arguments)

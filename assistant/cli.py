@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -168,10 +168,11 @@ def parse(
     from assistant.state import DialogueState
     from catalog.embedding import open_embedder
 
+    requests: Iterator[dict[str, Any]] = iter([{"text": text}]) if text is not None else _json_lines()
+    first = list(islice(requests, 1))  # what is wrong with it is told before the model is loaded
     settings = settings_of()
     parser = open_parser(open_llm(settings, note), lambda: open_embedder(settings.embedding_model))
-    requests: Iterator[dict[str, Any]] = iter([{"text": text}]) if text is not None else _json_lines()
-    for request in requests:
+    for request in chain(first, requests):
         state = DialogueState(slots={k: _words(v) for k, v in (request.get("state") or {}).items()})
         print_json(parser.parse(str(request["text"]), state).frame())
 

@@ -78,7 +78,8 @@ class LocalLLM:
         first = torch.bfloat16 if adapter is None and dtype == torch.bfloat16 else torch.float32
         try:
             network: Any = AutoModelForCausalLM.from_pretrained(model, dtype=first, attn_implementation="sdpa")
-            self._tokens, self._begin = _tokenizer(model, len(network.get_output_embeddings().weight))
+            vocabulary = len(network.get_output_embeddings().weight)
+            self._tokens, self._begin = _tokenizer(model, vocabulary, tuple(sorted(_eos_ids(network))))
         except (OSError, ValueError) as error:
             raise LLMError(f"cannot load the language model {str(model)!r}: {error}") from error
         self.tuned = adapter is not None
@@ -289,16 +290,27 @@ def _likeliest(scores: torch.Tensor) -> tuple[int, float]:
 
 
 @lru_cache(maxsize=2)
-def _tokenizer(model: str | Path, vocabulary: int) -> tuple[Any, list[int]]:
+def _tokenizer(model: str | Path, vocabulary: int, eos: tuple[int, ...]) -> tuple[Any, list[int]]:
     """The tokenizer that grammars need, for so many tokens, and what every prompt begins with.
 
-    It tokenizes and decodes as well: the one that transformers loads is let go, a third of a gigabyte for the
-    embedded model's vocabulary. It takes longer to load than the model: who opens another adapter gets the same again.
+    It tokenizes and decodes as well: the one that it is made from is let go, a third of a gigabyte for the embedded
+    model's vocabulary. It takes as long to load as the model: who opens another adapter gets the same again.
     """
-    import llguidance.hf
+    import llguidance
 
-    loaded: Any = AutoTokenizer.from_pretrained(model)
-    return llguidance.hf.from_tokenizer(loaded, n_vocab=vocabulary), loaded("")["input_ids"]
+    loaded = _loaded_tokenizer(model)
+    loaded.no_padding()
+    loaded.no_truncation()
+    tokens = llguidance.LLTokenizer(loaded.to_str(), n_vocab=vocabulary, eos_token=list(eos) or None)
+    return tokens, loaded.encode("").ids
+
+
+def _loaded_tokenizer(model: str | Path) -> Any:
+    """Straight from its file where the model is a folder: transformers reads the same 30 MB seven times over."""
+    from tokenizers import Tokenizer
+
+    file = Path(model) / "tokenizer.json"
+    return Tokenizer.from_file(str(file)) if file.exists() else AutoTokenizer.from_pretrained(model).backend_tokenizer
 
 
 def merged_network(network: Any, adapter: Path, base: str) -> Any:
@@ -314,7 +326,7 @@ def merged_network(network: Any, adapter: Path, base: str) -> Any:
 
 def _eos_ids(network: Any) -> frozenset[int]:
     eos = network.generation_config.eos_token_id
-    return frozenset(eos if isinstance(eos, list) else [eos])
+    return frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
 
 
 def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

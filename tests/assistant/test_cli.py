@@ -4,11 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from assistant.build import open_store
+from assistant.cli import app
 from assistant.evaluation.speech import speak
 from assistant.settings import load_settings
 from assistant.store import ConversationStore
@@ -37,13 +42,18 @@ def test_it_runs_as_a_module_as_accelerate_launches_it() -> None:
     assert done.stdout == run("--version") != ""
 
 
-def test_help_has_an_example_for_every_command() -> None:
-    for command in ("serve", "chat", "parse", "search", "recommend", "doctor", "catalog import", "catalog show",
-                    "catalog export", "catalog embed", "catalog sizes", "train fusion", "evaluate sizes", "evaluate fusion", "history import", "models list", "models fetch", "bench search", "bench turn", "bench llm", "train parser",
-                    "train data", "train ranker", "evaluate parser", "evaluate fuzz", "evaluate ranking", "evaluate requests", "bench ranking", "explain",
-                    "evaluate feedback", "evaluate colors", "evaluate pictures", "evaluate speech", "evaluate handoff", "evaluate questions", "profile show", "profile forget", "history check", "staff add", "staff list",
-                    "staff disable", "staff passwd", "desk", "bench crash", "privacy export", "privacy erase"):  # fmt: skip
-        assert "Example: daogou" in run(*command.split(), "--help")
+def commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    """The words that name each command at or below this one."""
+    if below := getattr(command, "commands", None):
+        for name, one in below.items():
+            yield from commands(one, *path, name)
+    else:
+        yield path
+
+
+@pytest.mark.parametrize("command", commands(get_command(app)), ids=" ".join)
+def test_help_has_an_example(command: tuple[str, ...]) -> None:
+    assert f"Example: daogou {' '.join(command)}" in CliRunner().invoke(app, [*command, "--help"]).output
 
 
 def test_version() -> None:

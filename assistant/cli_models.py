@@ -75,6 +75,21 @@ def models_export(
     note(f"written to {folder}")
 
 
+@models_app.command("mean")
+def models_mean(
+    adapters: Annotated[list[Path], typer.Argument(help="Folders of adapters of one base and shape.")],
+    destination: Annotated[Path, typer.Option("--out", help="Folder of their mean.")],
+) -> None:
+    """The mean of adapters that went on from the same one with other data: often better than each of them.
+
+    Example: daogou models mean adapters/first adapters/second --out adapters/mine
+    """
+    from assistant.training.mean import mean_adapter
+
+    mean_adapter(adapters, destination)
+    note(f"written to {destination}; measure it with: daogou evaluate parser --adapter {destination}")
+
+
 @models_app.command("fetch")
 def models_fetch(as_json: Json = False) -> None:
     """Convert the embedded language model, once; takes about a minute.

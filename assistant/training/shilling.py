@@ -32,7 +32,7 @@ FEWEST = 60  # shoppers below whom nobody can be told from the others
 ROUNDS = 3
 DOUBTFUL = 0.5  # probability from which an account is no example of a real one any more
 MADE_WEIGHT = 3.0  # of an account that is false for certain, beside one that may be
-SUSPECT = 0.8  # probability from which an account is left out
+SUSPECT = 0.7  # probability from which an account is left out
 NEIGHBOURS = 5
 BLOCK = 1_000  # shoppers compared with all others at once
 COPY = 0.9  # likeness to another account from which one is its copy ...
@@ -88,12 +88,14 @@ def suspects(shop: Shop, kinds: Sequence[Kind] = KINDS) -> dict[str, str]:
         together = np.column_stack([rows, alone, _company(taught, names, np.maximum(alone, found))])
         found = _probabilities(together, labels, doubtful)
         doubtful |= (found >= DOUBTFUL) & ~labels
+    chance: dict[str, float] = dict(zip(names, found.tolist(), strict=True))
+    buyers = _buyers(shop, chance)
     return {
-        name: f"{p:.0%} likely to be made up, to push {_pushed(shop, name)}"
-        for name, p, is_made in zip(names, found, labels, strict=True)
-        if p >= SUSPECT and not is_made
+        name: f"{chance[name]:.0%} likely to be made up, to push {_pushed(buyers, name)}"
+        for name in shop.by_shopper
+        if chance[name] >= SUSPECT
     } | {
-        name: f"met the very products that another account met, and bought {_pushed(shop, name)}"
+        name: f"met the very products that another account met, and bought {_pushed(buyers, name)}"
         for name in copies(shop)
     }
 
@@ -173,11 +175,7 @@ def _likeness(met: Sequence[Any], often: Any) -> Floats:
 
 def _company(shop: Shop, names: Sequence[str], alone: Floats) -> Floats:
     """(S, 2): of the product whose other buyers are most suspect, how suspect they are in all and in the mean."""
-    chance = dict(zip(names, alone, strict=True))
-    buyers: dict[str, dict[str, float]] = {}
-    for name in names:
-        for product in _bought(shop.by_shopper[name]):
-            buyers.setdefault(product, {})[name] = chance[name]
+    buyers = _buyers(shop, dict(zip(names, alone.tolist(), strict=True)))
     rows = []
     for name in names:
         own = [buyers[p] for p in _bought(shop.by_shopper[name])]
@@ -230,10 +228,19 @@ def _distinct(values: Sequence[str], weights: Sequence[float], count: int, rng: 
     return [values[keys[n % len(keys)]] for n in range(count)]
 
 
-def _pushed(shop: Shop, name: str) -> str:
-    """The product that an account would be there to push: the last that it bought."""
-    bought = [i.product for i in shop.by_shopper[name] if i.kind == "purchase"]
-    return bought[-1] if bought else "nothing bought"
+def _buyers(shop: Shop, chance: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Product -> how suspect each of those is who bought it."""
+    buyers: dict[str, dict[str, float]] = {}
+    for name, own in shop.by_shopper.items():
+        for product in _bought(own):
+            buyers.setdefault(product, {})[name] = chance[name]
+    return buyers
+
+
+def _pushed(buyers: Mapping[str, Mapping[str, float]], name: str) -> str:
+    """The product that an account would be there to push: of those that it bought, the one with most suspect buyers."""
+    bought = (product for product, known in buyers.items() if name in known)
+    return max(bought, key=lambda product: sum(buyers[product].values()), default="nothing bought")
 
 
 def _bought(history: Iterable[Interaction]) -> set[str]:

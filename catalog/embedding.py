@@ -1,6 +1,7 @@
 """Text to vectors: one protocol, an embedded multilingual encoder, and any sentence-transformer."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -71,8 +72,9 @@ def sentence_transformer(model: str, what: str) -> Any:
         raise EmbeddingError(f"cannot load the {what} {model!r}: {error}") from error
 
 
+@cache
 def open_embedder(model: str) -> Embedder:
-    """The encoder that the setting names."""
+    """The encoder that the setting names: one for all in the process who ask, loading takes seconds."""
     return EmbeddedEncoder() if model == EMBEDDED else SentenceTransformerEncoder(model)
 
 

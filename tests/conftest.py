@@ -9,7 +9,7 @@ from sqlalchemy import Engine, create_engine, text
 from assistant.build import build, open_llm
 from assistant.llm import LLM, embedded
 from assistant.settings import Settings
-from catalog.embedding import EmbeddedEncoder, Embedder, embed_products
+from catalog.embedding import EMBEDDED, Embedder, embed_products, open_embedder
 from catalog.schema import open_database
 from catalog.search import Search
 from catalog.store import ProductStore
@@ -25,7 +25,7 @@ def _own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def embedder() -> Embedder:
-    return EmbeddedEncoder()
+    return open_embedder(EMBEDDED)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # --no-compile below: Python compiles the modules that it imports; all 23,000 of them would take pip two minutes.
 
-.PHONY: serve chat test contract adapter clean
+.PHONY: serve chat test lint model contract adapter clean
 
 serve: .venv/installed
 	$(BIN)/daogou serve
@@ -18,11 +18,16 @@ chat: .venv/installed
 
 test: .venv/tested .venv/federated
 	.ci/system-packages
+	$(MAKE) --jobs 2 lint model
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
+
+lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+model:
 	$(BIN)/daogou models fetch
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 contract: .venv/tested
 	CONTRACT_EXAMPLES=1000 $(BIN)/pytest tests/web/test_openapi.py

@@ -7,7 +7,10 @@ once to safetensors in the user's cache and loaded in seconds from then on.
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -66,16 +69,29 @@ def _convert(target: Path, progress: Callable[[str], None]) -> None:
             gguf = package.assemble(scratch / package.MODEL_NAME)
         except (ValueError, OSError) as error:
             raise LLMError(f"the embedded model's weights are damaged: {error}") from error
-        progress("converting to safetensors, about half a minute, once")
+        progress("converting to safetensors, about a minute, once")
         source = {"pretrained_model_name_or_path": scratch, "gguf_file": gguf.name}
-        quantized = causal.from_pretrained(**source, dtype=torch.float32)
+        with _opened_once():
+            quantized = causal.from_pretrained(**source, dtype=torch.float32)
+            AutoTokenizer.from_pretrained(**source).save_pretrained(scratch / "model")
         config = quantized.config
         del config.quantization_config  # else transformers refuses to save the dequantised weights
         model = causal.from_config(config, dtype=torch.float32)
         model.load_state_dict(quantized.state_dict())
         model.to(torch.bfloat16).save_pretrained(scratch / "model")
-        AutoTokenizer.from_pretrained(**source).save_pretrained(scratch / "model")
         progress("moving into place")
         (scratch / "model").rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _opened_once() -> Iterator[None]:
+    """transformers opens a GGUF file four times, and the 770,000 strings of this one's header take long to read."""
+    library: Any = import_module("gguf")
+    reader = library.GGUFReader
+    library.GGUFReader = cache(reader)
+    try:
+        yield
+    finally:
+        library.GGUFReader = reader

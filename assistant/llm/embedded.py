@@ -1,7 +1,7 @@
 """The base model that comes as a Python package, for machines that reach no model hub.
 
 The package carries Gemma 3 270M as a quantised GGUF file (Gemma Terms of Use,
-https://ai.google.dev/gemma/terms). Reading GGUF takes half a minute, so it is converted
+https://ai.google.dev/gemma/terms). Reading GGUF takes a minute, so it is converted
 once to safetensors in the user's cache and loaded in seconds from then on.
 """
 

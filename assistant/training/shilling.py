@@ -238,9 +238,9 @@ def _buyers(shop: Shop, chance: Mapping[str, float]) -> dict[str, dict[str, floa
 
 
 def _pushed(buyers: Mapping[str, Mapping[str, float]], name: str) -> str:
-    """The product that an account would be there to push: of those that it bought, the one with most suspect buyers."""
-    bought = (product for product, known in buyers.items() if name in known)
-    return max(bought, key=lambda product: sum(buyers[product].values()), default="nothing bought")
+    """The product that an account would be there to push: of those that it bought, the one with the most suspect buyers."""
+    bought = (known for known in buyers.items() if name in known[1])
+    return max(bought, key=lambda known: sum(known[1].values()) ** 2 / len(known[1]), default=("nothing bought", {}))[0]
 
 
 def _bought(history: Iterable[Interaction]) -> set[str]:

@@ -1,7 +1,6 @@
 """Text to vectors: one protocol, an embedded multilingual encoder, and any sentence-transformer."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,9 +71,8 @@ def sentence_transformer(model: str, what: str) -> Any:
         raise EmbeddingError(f"cannot load the {what} {model!r}: {error}") from error
 
 
-@cache
 def open_embedder(model: str) -> Embedder:
-    """The encoder that the setting names: one for all in the process who ask, loading takes seconds."""
+    """The encoder that the setting names."""
     return EmbeddedEncoder() if model == EMBEDDED else SentenceTransformerEncoder(model)
 
 

@@ -28,6 +28,14 @@ def embedder() -> Embedder:
     return open_embedder(EMBEDDED)
 
 
+@pytest.fixture(autouse=True)
+def _one_encoder(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shops of this process share the encoder of texts, which takes two seconds to load."""
+    monkeypatch.setattr(
+        "assistant.build.open_embedder", lambda model: embedder if model == EMBEDDED else open_embedder(model)
+    )
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> ProductStore:
     return ProductStore(open_database(f"sqlite:///{tmp_path}/shop.db"))

@@ -22,6 +22,23 @@ def describe(path: Path, **facts: Any) -> None:
     (path / "README.md").write_text(_card(path.name, known, (path / "curve.png").exists()), "utf-8")
 
 
+def origin(start: Path) -> dict[str, Any]:
+    """What the adapter that training began from says of its own training."""
+    return {"adapter": start.name, **_training(json.loads((start / DESCRIPTION).read_text("utf-8")))}
+
+
+def run_of(adapter: Path) -> dict[str, Any]:
+    """What an adapter says of its training, of what that began from the name alone: its runs side by side share it."""
+    told = _training(json.loads((adapter / DESCRIPTION).read_text("utf-8")))
+    if began := told.get("start"):
+        told["start"] = {"adapter": began["adapter"]}
+    return told
+
+
+def _training(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: known[name] for name in ("data", "recipe", "run", "runs", "start") if name in known}
+
+
 def draw_curve(history: Sequence[Mapping[str, float]], path: Path) -> None:
     """Train and validation loss, and frame accuracy, over the steps."""
     steps = [row["step"] for row in history]

@@ -4,15 +4,14 @@ After Wortsman et al., "Model soups: averaging weights of multiple fine-tuned mo
 inference time", 2022.
 """
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from assistant.llm import LLMError
-from assistant.llm.adapters import DESCRIPTION, WEIGHTS, describe_adapter
-from assistant.training.card import describe
+from assistant.llm.adapters import WEIGHTS, describe_adapter
+from assistant.training.card import describe, origin, run_of
 
 
 def mean_adapter(parts: Sequence[Path], out: Path) -> None:
@@ -22,7 +21,7 @@ def mean_adapter(parts: Sequence[Path], out: Path) -> None:
     """
     from safetensors.torch import load_file
 
-    first, *others = infos = [describe_adapter(part) for part in parts]
+    first, *others = [describe_adapter(part) for part in parts]
     for other in others:
         if other.fingerprint != first.fingerprint:
             raise LLMError(f"{other.path} was made for {other.base}, {first.path} for {first.base}")
@@ -33,9 +32,9 @@ def mean_adapter(parts: Sequence[Path], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     save_weights(mean_of(weights), out)
     shutil.copy(parts[0] / "adapter_config.json", out)
-    known = [json.loads((info.path / DESCRIPTION).read_text("utf-8")) for info in infos]
-    start = known[0].get("start", {})
-    describe(out, base=first.base, fingerprint=first.fingerprint, runs=known, start=start, scores=[])
+    start = origin(parts[0]).get("start", {})
+    runs = [run_of(part) for part in parts]
+    describe(out, base=first.base, fingerprint=first.fingerprint, runs=runs, start=start, scores=[])
 
 
 def mean_of(weights: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from assistant.llm.adapters import DESCRIPTION, WEIGHTS
+from assistant.llm.adapters import WEIGHTS
 from assistant.llm.local import describe_device
-from assistant.training.card import describe, draw_curve
+from assistant.training.card import describe, draw_curve, origin
 from assistant.training.examples import Amounts, Example, parse_example, training_examples
 from assistant.training.lexicon import Lexicon
 from assistant.training.lora import Progress, Recipe, Report, Trainer
@@ -61,19 +60,10 @@ def train_parser(
             "minutes": round(progress.seconds / 60),
             "best frame accuracy": round(progress.best, 3),
         },
-        start=_origin(start) if start else {},
+        start=origin(start) if start else {},
         scores=[],
     )
     return progress
-
-
-def _origin(start: Path) -> dict[str, Any]:
-    """What the adapter that training began from says of its own training."""
-    known = json.loads((start / DESCRIPTION).read_text("utf-8"))
-    return {
-        "adapter": start.name,
-        **{name: known[name] for name in ("data", "recipe", "run", "start") if name in known},
-    }
 
 
 def keep_best(best: Path, out: Path, model: str, start: Path | None = None) -> None:

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from assistant.llm import LLMError
 from assistant.llm.adapters import WEIGHTS
-from assistant.training.card import describe
+from assistant.training.card import describe, origin
 from assistant.training.mean import mean_adapter
 
 
@@ -29,6 +29,13 @@ def test_weights_are_averaged_and_the_card_tells_of_every_run(tmp_path: Path) ->
     assert "| pass | 1 | 2a | 2b | 2c |" in card
     assert "| seed | 1 | 11 | 12 | 16 |" in card
     assert (out / "adapter_config.json").exists()
+
+
+def test_what_goes_on_from_a_mean_tells_of_its_runs(tmp_path: Path) -> None:
+    out = tmp_path / "mean"
+    mean_adapter([adapter(tmp_path / "run-1", 1.0, seed=11), adapter(tmp_path / "run-2", 2.0, seed=12)], out)
+    describe(tmp_path, base="base", fingerprint="base", recipe={"seed": 20}, start=origin(out), scores=[])
+    assert "| seed | 1 | 11 | 12 | 20 |" in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.parametrize(("other", "said"), [({"fingerprint": "odd"}, "made for odd"), ({"rank": 4}, "another rank")])
